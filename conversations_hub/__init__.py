@@ -1,0 +1,1 @@
+"""One async API over the conversations of Clio, Circuit, Sunshine Conversations and Twilio."""

@@ -1,0 +1,126 @@
+"""What a pager saves so that another process can go on: which question, and where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from attrs import field, frozen
+from yarl import URL
+
+from conversations_hub import codec, models
+from conversations_hub.errors import CheckpointError, ConfigurationError
+from conversations_hub.models import Ref
+from conversations_hub.recipes import Question
+from conversations_hub.wire import Request
+
+VERSION = 1
+
+Arguments = Mapping[str, Any]
+
+
+@frozen(kw_only=True)
+class SavedWalk:
+    """One list of the question: its first request, to know it by, and the next one."""
+
+    first: str
+    next: str | None
+    note: Mapping[str, Any] = field(factory=dict)
+    taken: tuple[str, ...] = ()
+    """The items of the next page that the consumer has already."""
+
+
+@frozen(kw_only=True)
+class SavedQuestion:
+    """One question to a provider and the lists that answer it."""
+
+    provider: str
+    name: str
+    arguments: Mapping[str, Any]
+    walks: tuple[SavedWalk, ...]
+    seen: tuple[str, ...] = ()
+    """What several lists may hold in common and was delivered."""
+
+    def question(self) -> Question:
+        """Return the question as it was asked."""
+        arguments = {name: _restored(value) for name, value in self.arguments.items()}
+        return Question(provider=self.provider, name=self.name, arguments=arguments)
+
+
+@frozen(kw_only=True)
+class Checkpoint:
+    """Everything a pager needs to go on; it holds no secrets."""
+
+    version: int
+    questions: tuple[SavedQuestion, ...]
+    limit: int | None
+    prefetch: int
+    on_error: str
+
+
+def write(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the checkpoint as a JSON-able value."""
+    value: dict[str, Any] = codec.to_json(checkpoint)
+    return value
+
+
+def read(value: Any) -> Checkpoint:
+    """Read a checkpoint back; `CheckpointError` where it is none, or of another version."""
+    if not isinstance(value, Mapping) or value.get("version") != VERSION:
+        raise CheckpointError(f"not a checkpoint of format version {VERSION}; start the walk anew")
+    try:
+        return codec.from_json(value, Checkpoint)
+    except ConfigurationError as cause:
+        raise CheckpointError(f"the checkpoint is damaged; start the walk anew ({cause})") from cause
+
+
+def saved_arguments(arguments: Arguments) -> dict[str, Any]:
+    """Return arguments as JSON values; what is not asked for is left out."""
+    return {name: _saved(value) for name, value in arguments.items() if value is not None}
+
+
+def _saved(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {"datetime": value.isoformat()}
+    if isinstance(value, Ref):
+        return {"Ref": str(value)}
+    if isinstance(value, StrEnum):
+        return {type(value).__name__: value.value}
+    if isinstance(value, str | int | float | bool | None):
+        return value
+    if isinstance(value, tuple | list | set | frozenset):
+        return [_saved(one) for one in value]
+    raise CheckpointError(f"{type(value).__name__} arguments cannot be saved in a checkpoint")
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_restored(one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    ((kind, text),) = value.items()
+    if kind == "datetime":
+        return datetime.fromisoformat(text)
+    if kind == "Ref":
+        return Ref.parse(text)
+    enum = getattr(models, kind, None)
+    if not (isinstance(enum, type) and issubclass(enum, StrEnum)):
+        raise CheckpointError(f"the checkpoint is damaged: {kind} is no argument's type")
+    return enum(text)
+
+
+def relative(request: Request, base: URL) -> str:
+    """Return where a request asks, below the base URL: a checkpoint outlives hosts and ports."""
+    return request.target.removeprefix(base.raw_path.rstrip("/"))
+
+
+def absolute(walk: SavedWalk, first: Request, base: URL) -> Request | None:
+    """Return the request that a saved walk goes on with, on our own origin whatever was saved."""
+    if walk.next is None:
+        return None
+    if not walk.next.startswith("/") or "/../" in walk.next or walk.next.startswith("//"):
+        raise CheckpointError("the checkpoint is damaged: its next request is no path")
+    url = URL(f"{base.origin()}{base.raw_path.rstrip('/')}{walk.next}", encoded=True)
+    return Request(method=first.method, url=url, headers=first.headers, note=walk.note)

@@ -1,0 +1,1 @@
+"""The four APIs, faked on loopback over real HTTP."""

@@ -1,0 +1,187 @@
+"""Serves one faked API on loopback: the request log, latency, faults and errors all four share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aiohttp import web
+from attrs import field, frozen, mutable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    Answer = web.StreamResponse | None
+    Intercept = Callable[[web.Request], Answer | Awaitable[Answer]]
+
+
+@frozen(kw_only=True)
+class LoggedRequest:
+    """One request as it arrived: the target is the raw path and query, before any decoding."""
+
+    provider: str
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    status: int
+
+
+class ApiError(Exception):
+    """An answer that says no, in the provider's own shape."""
+
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, body)
+        self.status = status
+        self.body = body
+        self.headers = headers or {}
+
+
+def json_response(
+    body: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Answer with compact UTF-8 JSON."""
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return web.Response(
+        body=data,
+        status=status,
+        headers=headers,
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+class Api(ABC):
+    """One provider's API, faked: what it stores, its routes and the switches of its behaviour."""
+
+    name: ClassVar[str]
+    prefix: ClassVar[str] = ""
+    """Where the documented paths begin, below the host."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What a client needs besides the base URL, under the names `emulate --json` prints."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The same as the provider class takes them."""
+        return self.settings
+
+    @abstractmethod
+    def routes(self) -> Iterable[web.RouteDef]:
+        """The paths below the prefix, literals before templates."""
+
+    @abstractmethod
+    async def admit(self, request: web.Request) -> None:
+        """Raise `ApiError` for a request without the right credentials."""
+
+    @abstractmethod
+    def missing_route(self, request: web.Request) -> web.Response:
+        """Answer a path that the API does not have."""
+
+    # What tests compare with: ids in the order that the hub promises for the provider.
+
+    @abstractmethod
+    def conversation_ids(self) -> list[str]: ...
+    @abstractmethod
+    def message_ids(self, conversation: str) -> list[str]: ...
+    @abstractmethod
+    def participant_ids(self, conversation: str) -> list[str]: ...
+
+    # What changes behind the client's back, as other users of the API would change it.
+
+    @abstractmethod
+    def add_conversation(self) -> str: ...
+    @abstractmethod
+    def add_message(self, conversation: str) -> str: ...
+    @abstractmethod
+    def edit_message(self, conversation: str, message: str) -> None: ...
+    @abstractmethod
+    def remove_message(self, conversation: str, message: str) -> None: ...
+
+
+@mutable
+class Server:
+    """Runs one `Api` on a free port of 127.0.0.1 and logs every request."""
+
+    api: Api
+    latency: float = 0.0
+    intercept: Intercept | None = None
+    """Called with each request before the API is; an answer from it is sent instead."""
+    requests: list[LoggedRequest] = field(factory=list, init=False)
+    _runner: web.AppRunner | None = field(default=None, init=False)
+    _port: int = field(default=0, init=False)
+
+    @property
+    def base_url(self) -> str:
+        """The address where the provider's documented paths begin."""
+        return f"http://127.0.0.1:{self._port}{self.api.prefix}"
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        app = web.Application(middlewares=[self._answer], client_max_size=64 * 1024**2)
+        app.add_routes(self.api.routes())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @web.middleware
+    async def _answer(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        body = await request.read()
+        response: web.StreamResponse | None = None
+        try:
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            response = await self._intercepted(request)
+            if response is None:
+                response = await self._handled(request, handler)
+        finally:
+            self.requests.append(
+                LoggedRequest(
+                    provider=self.api.name,
+                    method=request.method,
+                    target=request.raw_path,
+                    headers=dict(request.headers),
+                    body=body,
+                    status=response.status if response is not None else 0,
+                )
+            )
+        if isinstance(response, web.Response) and len(response.body or b"") > 1024:
+            response.enable_compression()
+        return response
+
+    async def _intercepted(self, request: web.Request) -> web.StreamResponse | None:
+        if self.intercept is None:
+            return None
+        answer = self.intercept(request)
+        if answer is None or isinstance(answer, web.StreamResponse):
+            return answer
+        return await answer
+
+    async def _handled(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        try:
+            if isinstance(request.match_info.http_exception, web.HTTPException):
+                return self.api.missing_route(request)
+            await self.api.admit(request)
+            return await handler(request)
+        except ApiError as error:
+            return json_response(error.body, error.status, error.headers)

@@ -1,0 +1,287 @@
+"""ConversationsHub: the front door to every provider."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from ssl import SSLContext
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, cast, overload
+
+import aiohttp
+from attrs import evolve
+
+from conversations_hub import checkpoint as saving
+from conversations_hub.errors import CheckpointError, ConfigurationError
+from conversations_hub.fetch import Fetcher, Pager, Walk
+from conversations_hub.models import Conversation, ConversationState, Message, Participant, Ref
+from conversations_hub.people import Directory
+from conversations_hub.provider import Provider
+from conversations_hub.providers import configured
+from conversations_hub.recipes import Call, Listing
+from conversations_hub.transport import Transport
+
+T = TypeVar("T")
+P = TypeVar("P", bound=Provider)
+
+Order = Literal["oldest", "newest"]
+OnError = Literal["raise", "continue"]
+
+
+class ConversationsHub:
+    """Conversations, messages and participants of any number of providers.
+
+    Building one does no I/O and needs no event loop. Times are in seconds: `timeout` bounds one
+    attempt of a request, `deadline` the request with all its retries. With `resolve_names`,
+    people whom a provider knows only by id get their names, looked up in batches.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of a front door, each by its name
+        self,
+        *providers: Provider,
+        session: aiohttp.ClientSession | None = None,
+        timeout: float = 30.0,
+        deadline: float = 120.0,
+        retries: int = 5,
+        connections: int = 32,
+        proxy: str | None = None,
+        ssl: SSLContext | bool = True,
+        resolve_names: bool = False,
+    ) -> None:
+        bound: dict[str, Provider] = {}
+        for provider in providers:
+            if provider.name in bound:
+                raise ConfigurationError(
+                    f"two providers are called {provider.name!r}; give one of them another name="
+                )
+            bound[provider.name] = provider.bound(self)
+        self._transport = Transport(
+            session=session,
+            timeout=timeout,
+            deadline=deadline,
+            retries=retries,
+            connections=connections,
+            proxy=proxy,
+            ssl=ssl,
+        )
+        self._fetcher = Fetcher(
+            transport=self._transport,
+            providers=bound,
+            directory=Directory() if resolve_names else None,
+        )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
+        """Build a hub of every provider whose environment variables are set."""
+        return cls(*configured(environ), **options)
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """The providers by name."""
+        return dict(self._fetcher.providers)
+
+    @overload
+    def __getitem__(self, key: type[P]) -> P: ...
+    @overload
+    def __getitem__(self, key: str) -> Provider: ...
+    def __getitem__(self, key: type[P] | str) -> P | Provider:
+        providers = self._fetcher.providers
+        if isinstance(key, str):
+            if key not in providers:
+                raise ConfigurationError(f"no provider is called {key!r}; {self._names()}")
+            return providers[key]
+        found = [p for p in providers.values() if isinstance(p, key)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(repr(p.name) for p in found)
+            raise ConfigurationError(f"several providers are {key.__name__}: ask by name, {names}")
+        raise ConfigurationError(f"no provider is a {key.__name__}; {self._names()}")
+
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._fetcher.providers.values())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened here; a second time does nothing."""
+        await self._transport.aclose()
+
+    def conversations(  # noqa: PLR0913 - the filters of a question, each by its name
+        self,
+        *providers: str | type[Provider] | Provider,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        updated_after: datetime | None = None,
+        state: ConversationState | None = None,
+        participant: Ref | str | None = None,
+        limit: int | None = None,
+        page_size: int | None = None,
+        prefetch: int = 1,
+        on_error: OnError = "raise",
+    ) -> Pager[Conversation]:
+        """Iterate the conversations of the named providers, or of all, at the same time.
+
+        `created_after <= created_at < created_before`, `updated_after <= updated_at`; a
+        conversation whose provider does not give that time passes. With `on_error="continue"`
+        a provider that fails is set aside in the pager's `errors`. Raises `UnsupportedError`
+        where a provider can neither be asked for a filter nor judged by us.
+        """
+        chosen = [self._chosen(p) for p in providers] or list(self)
+        if not chosen:
+            raise ConfigurationError("this hub has no providers; hand them to ConversationsHub(...)")
+        listings = [
+            provider.conversations(
+                created_after=created_after,
+                created_before=created_before,
+                updated_after=updated_after,
+                state=state,
+                participant=participant,
+                page_size=page_size,
+            )
+            for provider in dict.fromkeys(chosen)
+        ]
+        return self._pager(listings, limit=limit, prefetch=prefetch, on_error=on_error)
+
+    def messages(  # noqa: PLR0913 - the filters of a question, each by its name
+        self,
+        ref: Ref | str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: Order | None = None,
+        limit: int | None = None,
+        page_size: int | None = None,
+        prefetch: int = 1,
+    ) -> Pager[Message]:
+        """Iterate a conversation's messages with `since <= sent_at < until`.
+
+        `order` is "oldest", "newest" or None, the provider's own. Where the API cannot give
+        the order, the conversation is read to its end first.
+        """
+        ref = _ref(ref)
+        listing = self[ref.provider].messages(
+            ref, since=since, until=until, order=order, page_size=page_size
+        )
+        return self._pager([listing], limit=limit, prefetch=prefetch)
+
+    def participants(self, ref: Ref | str, *, limit: int | None = None) -> Pager[Participant]:
+        """Iterate the people in a conversation."""
+        ref = _ref(ref)
+        return self._pager([self[ref.provider].participants(ref)], limit=limit)
+
+    def conversation(self, ref: Ref | str) -> Call[Conversation]:
+        """Fetch one conversation."""
+        ref = _ref(ref)
+        return self[ref.provider].conversation(ref)
+
+    def message(self, conversation: Ref | str, id: str) -> Call[Message]:  # noqa: A002
+        """Fetch one message of a conversation, by its id."""
+        ref = _ref(conversation)
+        return self[ref.provider].message(ref, id)
+
+    async def run(self, call: Call[T]) -> T:
+        """Carry out a call that was made elsewhere."""
+        return await self._fetcher.run(call)
+
+    def iterate(
+        self,
+        listing: Listing[T],
+        *,
+        limit: int | None = None,
+        prefetch: int = 1,
+        on_error: OnError = "raise",
+    ) -> Pager[T]:
+        """Iterate a listing that was made elsewhere."""
+        return self._pager([listing], limit=limit, prefetch=prefetch, on_error=on_error)
+
+    def resume(self, checkpoint: Mapping[str, Any]) -> Pager[Any]:
+        """Go on where a pager's `checkpoint()` was taken, in this process or another.
+
+        Raises `CheckpointError` before any request where the checkpoint belongs to another
+        query, provider or format version.
+        """
+        saved = saving.read(checkpoint)
+        return Pager(
+            self._fetcher,
+            [self._resumed(question) for question in saved.questions],
+            limit=saved.limit,
+            prefetch=saved.prefetch,
+            on_error=saved.on_error,
+            seen=[question.seen for question in saved.questions],
+        )
+
+    def _pager(
+        self,
+        listings: Sequence[Listing[T]],
+        *,
+        limit: int | None = None,
+        prefetch: int = 1,
+        on_error: str = "raise",
+    ) -> Pager[T]:
+        for listing in listings:
+            self._fetcher.provider_of(listing)
+        questions = [
+            [self._walk(part, listing) for part in listing.parts] for listing in listings
+        ]
+        return Pager(self._fetcher, questions, limit=limit, prefetch=prefetch, on_error=on_error)
+
+    def _walk(self, part: Listing[T], whole: Listing[T]) -> Walk[T]:
+        return Walk(fetcher=self._fetcher, listing=_of(part, whole), next=part.request)
+
+    def _resumed(self, saved: saving.SavedQuestion) -> list[Walk[Any]]:
+        question = saved.question()
+        if question.provider not in self._fetcher.providers:
+            raise CheckpointError(f"no provider is called {question.provider!r}; {self._names()}")
+        provider = self[question.provider]
+        method = getattr(type(provider), question.name, None)
+        if getattr(method, "is_operation", False) is False:
+            raise CheckpointError(f"{question.provider} has no listing {question.name!r}")
+        listing: Listing[Any] = getattr(provider, question.name)(**question.arguments)
+        firsts = [saving.relative(part.request, provider.base_url) for part in listing.parts]
+        if firsts != [walk.first for walk in saved.walks]:
+            raise CheckpointError(
+                "the checkpoint belongs to another query or account; start the walk anew",
+                provider=provider.name,
+                operation=question.name,
+            )
+        return [
+            Walk(
+                fetcher=self._fetcher,
+                listing=_of(part, listing),
+                next=saving.absolute(walk, part.request, provider.base_url),
+                taken=set(walk.taken),
+            )
+            for part, walk in zip(listing.parts, saved.walks, strict=True)
+        ]
+
+    def _chosen(self, key: str | type[Provider] | Provider) -> Provider:
+        return self[key.name] if isinstance(key, Provider) else cast("Provider", self[key])
+
+    def _names(self) -> str:
+        return f"this hub has {', '.join(self._fetcher.providers) or 'none'}"
+
+
+def _of(part: Listing[T], whole: Listing[T]) -> Listing[T]:
+    """Return a part that knows which question it helps to answer."""
+
+    return evolve(part, question=whole.question)
+
+
+def _ref(ref: Ref | str) -> Ref:
+    """Read a ref; its text form will do."""
+    if isinstance(ref, Ref):
+        return ref
+    try:
+        return Ref.parse(ref)
+    except ValueError as cause:
+        raise ConfigurationError(str(cause)) from cause

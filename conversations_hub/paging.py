@@ -1,0 +1,196 @@
+"""The paging rules: how one page's answer leads to the next request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from attrs import frozen
+from yarl import URL
+
+from conversations_hub.errors import PagingError
+from conversations_hub.reading import Answer
+from conversations_hub.wire import Request
+
+MISSING: Any = object()
+
+
+def dig(envelope: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """Return what lies at the end of the path, or MISSING."""
+    found: Any = envelope
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return MISSING
+        found = found[name]
+    return found
+
+
+@frozen
+class SinglePage:
+    """The answer is the whole list."""
+
+    reads: tuple[str, ...] = ()
+
+    def after(self, request: Request, answer: Answer[Any]) -> Request | None:  # noqa: ARG002
+        """End here."""
+        return None
+
+
+@frozen(kw_only=True)
+class CursorPaging:
+    """The answer says whether there is more, and the cursor that leads there.
+
+    `edge` makes a cursor of the last record, for answers that say nothing about paging at all.
+    `silent_end` is for APIs that leave the flag out where it would be false.
+    """
+
+    param: str
+    cursor: tuple[str, ...]
+    more: tuple[str, ...]
+    edge: Callable[[Any], str] | None = None
+    silent_end: bool = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The envelope's names that hold the cursor and the flag."""
+        return tuple(dict.fromkeys((self.cursor[0], self.more[0])))
+
+    def after(self, request: Request, answer: Answer[Any]) -> Request | None:
+        """Return the request with the cursor set."""
+        cursor = dig(answer.envelope, self.cursor)
+        more = dig(answer.envelope, self.more)
+        if more is MISSING and not self.silent_end:
+            if self.edge is None or dig(answer.envelope, self.more[:1]) is not MISSING:
+                raise PagingError(f"the answer does not say {'.'.join(self.more)}")
+            # Nothing about paging at all: ask on from the last record until there is none.
+            more, cursor = bool(answer.records), MISSING
+            if more:
+                cursor = self.edge(answer.records)
+        if more is MISSING:
+            more = cursor is not MISSING and bool(answer.count)
+        if not _truth(more):
+            return None
+        if not isinstance(cursor, str) or not cursor:
+            raise PagingError(f"there is more, but no {'.'.join(self.cursor)} leads to it")
+        return request.with_params({self.param: cursor})
+
+
+def _truth(more: Any) -> bool:
+    """Read a flag that may come as a word."""
+    if more in (True, "true"):
+        return True
+    if more in (False, None, "false"):
+        return False
+    raise PagingError(f"{more!r} does not say whether there is more")
+
+
+@frozen(kw_only=True)
+class PageTokenPaging:
+    """The answer holds a link to the next page, which is taken apart and never followed.
+
+    An answer does not get to decide where credentials are sent: the link must lead to our own
+    base URL (or to one of the provider's own `hosts`) and to the same path, and only its token
+    (`token`), or its whole query where that is None, is taken over.
+    """
+
+    link: tuple[str, ...]
+    token: str | None = None
+    hosts: re.Pattern[str] | None = None
+    silent_end: bool = False
+    """The API leaves the link out at the end; where not, a missing link is an error."""
+    total: tuple[str, ...] | None = None
+    """Where the answer may say how many records the list has."""
+    size: str | None = None
+    """The parameter that says how many records make a full page."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The envelope's names that hold the link and the total."""
+        return tuple(dict.fromkeys((self.link[0], *(self.total or ())[:1])))
+
+    def after(self, request: Request, answer: Answer[Any]) -> Request | None:
+        """Return the request with the link's token in place."""
+        link = dig(answer.envelope, self.link)
+        seen = request.note.get("seen_count", 0) + answer.count
+        if link is MISSING or link is None:
+            self._ended(request, answer, link, seen)
+            return None
+        if not isinstance(link, str):
+            raise PagingError(f"{'.'.join(self.link)} is not a link")
+        query = self._query(request, link)
+        onward = request.with_raw_query(query) if self.token is None else self._with(request, query)
+        return onward.with_note(seen_count=seen) if self.total else onward
+
+    def _ended(self, request: Request, answer: Answer[Any], link: Any, seen: int) -> None:
+        """Doubt an end that the answer itself does not bear out."""
+        if link is MISSING and not self.silent_end:
+            raise PagingError(f"the answer does not say {'.'.join(self.link)}")
+        if self.total is None or self.size is None or answer.count < self._full(request):
+            return
+        if dig(answer.envelope, self.link[:-1]) is MISSING:
+            raise PagingError("a full page does not say whether there is more")
+        total = dig(answer.envelope, self.total)
+        if isinstance(total, int) and total > seen:
+            raise PagingError(f"the list ends after {seen} of {total} records")
+
+    def _full(self, request: Request) -> int:
+        size = request.query.get(self.size or "", "")
+        return int(size) if size.isdigit() else 1
+
+    def _query(self, request: Request, link: str) -> str:
+        try:
+            url = URL(link, encoded=True)
+            ours = _origin(url) == _origin(request.url) or self._theirs(url)
+        except ValueError as cause:
+            raise PagingError("the next link is not a URL") from cause
+        if not ours or url.user or url.password:
+            raise PagingError(f"the next link leads to {url.host}, not to {request.url.host}")
+        if not _same_path(request.url.raw_path, url.raw_path):
+            raise PagingError(f"the next link leads to {url.raw_path}, another list")
+        return url.raw_query_string
+
+    def _theirs(self, url: URL) -> bool:
+        return bool(
+            self.hosts
+            and url.scheme == "https"
+            and url.port == 443
+            and self.hosts.fullmatch(url.host or "")
+        )
+
+    def _with(self, request: Request, query: str) -> Request:
+        """Put the token into our own query, byte for byte."""
+        name = self.token
+        pairs = (part.partition("=") for part in query.split("&"))
+        token = next((value for key, _, value in pairs if unquote_plus(key) == name), "")
+        if not name or not token:
+            raise PagingError(f"the next link has no {name}")
+        ours = request.with_params({name: None}).url.raw_query_string
+        return request.with_raw_query("&".join(filter(None, [ours, f"{name}={token}"])))
+
+
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _same_path(ours: str, theirs: str) -> bool:
+    """Compare paths; behind a gateway ours has a prefix that the provider does not know of."""
+    return ours == theirs or (len(theirs) > 1 and ours.endswith(theirs))
+
+
+@frozen(kw_only=True)
+class OffsetPaging:
+    """The next page starts after the rows of this one; a short page is the last."""
+
+    param: str
+    size: str
+
+    reads: tuple[str, ...] = ()
+
+    def after(self, request: Request, answer: Answer[Any]) -> Request | None:
+        """Return the request with the offset moved on."""
+        if answer.count < int(request.query[self.size]):
+            return None
+        offset = int(request.query.get(self.param, "0")) + answer.count
+        return request.with_params({self.param: offset})

@@ -1,0 +1,72 @@
+"""What we read of Twilio's answers; everything else stays in `raw`.
+
+Enums are plain text and what Twilio does not promise is optional: the published description
+calls nearly every field nullable.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Conversation(Struct, frozen=True):
+    """A conversation, as `GET /v1/Conversations` lists it."""
+
+    sid: str
+    friendly_name: str | None = None
+    state: str | None = None
+    attributes: str | None = None
+    date_created: datetime | None = None
+    date_updated: datetime | None = None
+
+
+class ParticipantConversation(
+    Conversation, frozen=True, rename=lambda name: f"conversation_{name}"
+):
+    """The same, as `GET /v1/ParticipantConversations` spells it."""
+
+
+class Media(Struct, frozen=True):
+    """A file of a message."""
+
+    sid: str | None = None
+    filename: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+
+
+class Message(Struct, frozen=True):
+    """A message of a conversation; `body` is null where it is only media."""
+
+    sid: str
+    author: str | None = None
+    participant_sid: str | None = None
+    body: str | None = None
+    media: list[Media] | None = None
+    content_sid: str | None = None
+    attributes: str | None = None
+    chat_service_sid: str | None = None
+    date_created: datetime | None = None
+    date_updated: datetime | None = None
+
+
+class Binding(Struct, frozen=True):
+    """How a participant outside of chat is reached; its keys may be absent or null."""
+
+    type: str | None = None
+    address: str | None = None
+    projected_address: str | None = None
+    name: str | None = None
+
+
+class Participant(Struct, frozen=True):
+    """A participant of a conversation; `messaging_binding` is null for chat."""
+
+    sid: str
+    identity: str | None = None
+    messaging_binding: Binding | None = None
+    attributes: str | None = None
+    last_read_timestamp: datetime | None = None
+    date_created: datetime | None = None

@@ -1,0 +1,153 @@
+"""Twilio's payloads, in our words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from conversations_hub.construct import constructor
+from conversations_hub.models import (
+    Attachment,
+    Author,
+    Conversation,
+    ConversationKind,
+    ConversationState,
+    Direction,
+    Message,
+    MessageKind,
+    MessageState,
+    Participant,
+    Ref,
+    Role,
+)
+from conversations_hub.providers.twilio import payloads
+from conversations_hub.raw import Raw
+
+new_author = constructor(Author)
+new_message = constructor(Message)
+new_ref = constructor(Ref)
+
+STATES = {
+    "active": ConversationState.OPEN,
+    "inactive": ConversationState.INACTIVE,
+    "closed": ConversationState.CLOSED,
+    # "initializing" has no counterpart: it is neither open nor over.
+}
+
+# A phone number, or a channel's prefix before an address: `whatsapp:+1555…`.
+ADDRESS = re.compile(r"\+\d{4,}|(whatsapp|rcs|messenger|sms|gbm|apple):.+", re.IGNORECASE)
+
+
+def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
+    """Translate one conversation."""
+    return Conversation(
+        ref=Ref(provider, payload.sid),
+        # Participants can be added at any time.
+        kind=ConversationKind.GROUP,
+        state=STATES.get(payload.state, ConversationState.UNKNOWN) if payload.state else None,
+        title=payload.friendly_name,
+        created_at=payload.date_created,
+        updated_at=payload.date_updated,
+        metadata=attributes(payload.attributes),
+        raw=raw,
+    )
+
+
+def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
+    """Translate one message."""
+    provider = conversation.provider
+    created, updated = payload.date_created, payload.date_updated
+    direction, role = _sender(payload.author, payload.participant_sid)
+    sender = payload.participant_sid
+    return new_message(
+        ref=new_ref(provider, payload.sid),
+        conversation=conversation,
+        kind=_kind(payload),
+        direction=direction,
+        author=new_author(
+            ref=new_ref(provider, sender) if sender else None, name=payload.author, role=role
+        )
+        if sender or payload.author
+        else None,
+        text=payload.body,
+        attachments=_attachments(payload) if payload.media else (),
+        state=MessageState.EDITED if updated and updated != created else MessageState.SENT,
+        sent_at=created,
+        updated_at=updated,
+        metadata=attributes(payload.attributes),
+        raw=raw,
+    )
+
+
+def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> Participant:
+    """Translate one participant."""
+    binding = payload.messaging_binding or payloads.Binding()
+    identity = payload.identity
+    return Participant(
+        ref=Ref(conversation.provider, payload.sid),
+        conversation=conversation,
+        user=Ref(conversation.provider, identity) if identity else None,
+        name=binding.name or identity,
+        # Whoever is reached at an address of their own is outside; chat users are agents.
+        role=Role.CUSTOMER if binding.address and not identity else Role.STAFF,
+        channel=binding.type.lower() if binding.type else "chat",
+        address=binding.address or binding.projected_address or identity,
+        joined_at=payload.date_created,
+        last_read_at=payload.last_read_timestamp,
+        metadata=attributes(payload.attributes),
+        raw=raw,
+    )
+
+
+def attributes(text: str | None) -> Mapping[str, Any]:
+    """Read the JSON that a user attached; what is no object stays in `raw` alone."""
+    if not text or text == "{}":
+        return {}
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _kind(payload: payloads.Message) -> MessageKind:
+    if payload.media:
+        return MessageKind.MEDIA
+    # A content template sends its words without repeating them in the body.
+    return MessageKind.CARD if payload.content_sid and not payload.body else MessageKind.TEXT
+
+
+def _sender(author: str | None, participant: str | None) -> tuple[Direction, Role]:
+    """Tell from the message alone which way it went; an e-mail may be an address or a name."""
+    if author == "system" and participant is None:
+        return Direction.OUTBOUND, Role.SYSTEM
+    if author is None:
+        return Direction.UNKNOWN, Role.UNKNOWN
+    if ADDRESS.fullmatch(author) or ("@" in author and participant is None):
+        return Direction.INBOUND, Role.CUSTOMER
+    if participant is not None and "@" not in author:
+        return Direction.OUTBOUND, Role.STAFF
+    return Direction.UNKNOWN, Role.UNKNOWN
+
+
+def _attachments(payload: payloads.Message) -> tuple[Attachment, ...]:
+    return tuple(
+        Attachment(
+            id=media.sid,
+            name=media.filename,
+            media_type=media.content_type,
+            size=media.size,
+            url=_content(payload.chat_service_sid, media.sid),
+        )
+        for media in payload.media or ()
+    )
+
+
+def _content(service: str | None, media: str | None) -> str | None:
+    """Return where a file's bytes are, which takes the service that default messages lack."""
+    if service is None or media is None:
+        return None
+    return f"https://mcs.us1.twilio.com/v1/Services/{service}/Media/{media}/Content"

@@ -1,0 +1,66 @@
+"""Keeps a payload as it arrived: the page's bytes and a place in them, decoded when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+
+class Source:
+    """The bytes of one answer and the path to what its records sit in."""
+
+    __slots__ = ("_body", "_found", "_path")
+
+    def __init__(self, body: bytes, path: tuple[str | int, ...] = ()) -> None:
+        self._body = body
+        self._path = path
+        self._found: Any = None
+
+    def find(self) -> Any:
+        """Decode the answer, once for all the records that share it."""
+        if self._found is None:
+            found = msgspec.json.decode(self._body)
+            for step in self._path:
+                found = found[step]
+            self._found = found
+        return self._found
+
+
+class Raw(Mapping[str, Any]):
+    """A record of an answer, read-only and complete.
+
+    It shares the bytes of its page with its neighbours; a pickled one takes only its own along.
+    """
+
+    __slots__ = ("_index", "_source")
+
+    def __init__(self, source: Source, index: int | None = None) -> None:
+        self._source = source
+        self._index = index
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> Raw:
+        """Wrap a payload that is already decoded."""
+        return cls(Source(msgspec.json.encode(dict(payload))))
+
+    def _payload(self) -> dict[str, Any]:
+        found = self._source.find()
+        payload: dict[str, Any] = found if self._index is None else found[self._index]
+        return payload
+
+    def __getitem__(self, key: str) -> Any:
+        return self._payload()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._payload())
+
+    def __len__(self) -> int:
+        return len(self._payload())
+
+    def __repr__(self) -> str:
+        return "Raw(...)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Raw.of, (self._payload(),)

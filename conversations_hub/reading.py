@@ -1,0 +1,194 @@
+"""From an answer's bytes to models: typed payloads where all is well, record by record where not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from attrs import field, frozen
+
+from conversations_hub.errors import TranslationError
+from conversations_hub.raw import Raw, Source
+from conversations_hub.recipes import Page
+from conversations_hub.wire import Request, Response
+
+P = TypeVar("P")
+P_contra = TypeVar("P_contra", contravariant=True)
+T = TypeVar("T")
+
+# What a translation may stumble over in a payload whose types are right.
+STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@frozen(kw_only=True)
+class Answer(Generic[P]):
+    """What a paging rule may look at: what lies around the records, and those that could be read.
+
+    `count` is how many records there were, readable or not.
+    """
+
+    envelope: Mapping[str, Any] = field(factory=dict)
+    records: Sequence[P] = ()
+    count: int = 0
+
+
+class Paging(Protocol[P_contra]):
+    """A rule: this page's request and answer in, the next request out."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The top-level names of the envelope that the rule looks at."""
+
+    def after(self, request: Request, answer: Answer[Any]) -> Request | None:
+        """Return what continues the list, or None at its end."""
+
+
+@frozen(kw_only=True)
+class Records(Generic[P, T]):
+    """Reads one page of a listing.
+
+    `items` is the name the records stand under, None where the answer itself is the list.
+    `blank` is what an empty answer stands for, where the API may send one.
+    `arrange` puts a page's items in order, where the API promises none inside a page.
+    """
+
+    payload: type[P]
+    items: str | None
+    translate: Callable[[P, Raw], T]
+    paging: Paging[P]
+    blank: bytes | None = None
+    arrange: Callable[[Iterable[T]], Sequence[T]] | None = None
+
+    def __call__(self, request: Request, response: Response) -> Page[T]:
+        """Translate every record and find the next request."""
+        body = response.body
+        if self.blank is not None and not body.strip():
+            body = self.blank
+        try:
+            answer = self._decode(body)
+            source = Source(body, (self.items,) if self.items else ())
+            translate = self.translate
+            items = tuple(
+                [translate(p, Raw(source, i)) for i, p in enumerate(answer.records)],
+            )
+            broken: tuple[tuple[int, TranslationError], ...] = ()
+        except (msgspec.MsgspecError, UnicodeDecodeError, *STUMBLES):
+            answer, items, broken = self._one_by_one(response, body)
+        if self.arrange is not None:
+            items = tuple(self.arrange(items))
+        return Page(
+            items=items,
+            next=self.paging.after(request, answer),
+            raw=Raw(Source(body)) if self.items else None,
+            broken=broken,
+        )
+
+    def _decode(self, body: bytes) -> Answer[P]:
+        decoder = _page_decoder(self.payload, self.items, self.paging.reads)
+        page = decoder.decode(body)
+        if self.items is None:
+            return Answer(records=page, count=len(page))
+        records = getattr(page, self.items)
+        envelope = {
+            name: value
+            for name in self.paging.reads
+            if (value := getattr(page, name)) is not msgspec.UNSET
+        }
+        return Answer(envelope=envelope, records=records, count=len(records))
+
+    def _one_by_one(
+        self, response: Response, body: bytes
+    ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
+        """Take what can be taken: one broken record does not take its neighbours along."""
+        envelope, raws, source = self._loose(response, body)
+        records: list[P] = []
+        items: list[T] = []
+        broken: list[tuple[int, TranslationError]] = []
+        for index, raw in enumerate(raws):
+            at = f"{self.items or ''}[{index}]"
+            try:
+                record = convert(raw, self.payload, at)
+                items.append(translated(self.translate, record, Raw(source, index), at))
+                records.append(record)
+            except TranslationError as error:
+                broken.append((len(items), error))
+        answer = Answer(envelope=envelope, records=records, count=len(raws))
+        return answer, tuple(items), tuple(broken)
+
+    def _loose(self, response: Response, body: bytes) -> tuple[Mapping[str, Any], list[Any], Source]:
+        whole = decoded(response, body)
+        if self.items is None:
+            if not isinstance(whole, list):
+                raise TranslationError("the answer is not a list", path="$")
+            return {}, whole, Source(body)
+        if not isinstance(whole, dict) or not isinstance(whole.get(self.items), list):
+            raise TranslationError(f"the answer has no list {self.items!r}", path=self.items)
+        return whole, whole[self.items], Source(body, (self.items,))
+
+
+@frozen(kw_only=True)
+class Record(Generic[P, T]):
+    """Reads one thing; `item` is the name it stands under, None where it is the answer itself."""
+
+    payload: type[P]
+    translate: Callable[[P, Raw], T]
+    item: str | None = None
+
+    def __call__(self, response: Response) -> T:
+        """Translate the record; `TranslationError` names the place that cannot be read."""
+        whole = decoded(response, response.body)
+        path: tuple[str, ...] = ()
+        if self.item is not None:
+            if not isinstance(whole, dict) or self.item not in whole:
+                raise TranslationError(f"the answer has no {self.item!r}", path=self.item)
+            whole, path = whole[self.item], (self.item,)
+        record = convert(whole, self.payload, self.item or "$")
+        return translated(
+            self.translate, record, Raw(Source(response.body, path)), self.item or "$"
+        )
+
+
+def translated(translate: Callable[[P, Raw], T], record: P, raw: Raw, at: str) -> T:
+    """Translate one record; what it stumbles over becomes a `TranslationError` with the place."""
+    try:
+        return translate(record, raw)
+    except STUMBLES as cause:
+        raise TranslationError(f"{type(cause).__name__} at {at}", path=at) from cause
+
+
+def convert(value: Any, payload: type[P], at: str) -> P:
+    """Read a decoded value as a payload, or say which field is not as it should be."""
+    try:
+        return msgspec.convert(value, payload)
+    except msgspec.ValidationError as cause:
+        what, _, where = str(cause).partition(" - at `$")
+        path = at + where.rstrip("`")
+        raise TranslationError(f"{what} at {path}", path=path) from cause
+
+
+def decoded(response: Response, body: bytes) -> Any:
+    """Decode JSON, or say what came instead; the answer's words are not repeated."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        kind = response.header("Content-Type") or "no content type"
+        what = "an empty body" if not body.strip() else f"{len(body)} bytes of {kind}"
+        raise TranslationError(
+            f"HTTP {response.status} brought {what}, not JSON; check base_url and any proxy",
+            path="$",
+        ) from cause
+
+
+@lru_cache(maxsize=256)
+def _page_decoder(
+    payload: type[P], items: str | None, reads: tuple[str, ...]
+) -> msgspec.json.Decoder[Any]:
+    if items is None:
+        return msgspec.json.Decoder(list[payload])  # type: ignore[valid-type]
+    around: Iterable[tuple[str, Any, Any]] = (
+        (name, Any | msgspec.UnsetType, msgspec.UNSET) for name in reads
+    )
+    page = msgspec.defstruct("Page", [(items, list[payload]), *around])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(page)

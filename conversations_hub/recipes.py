@@ -1,0 +1,104 @@
+"""Recipes: what to ask a provider and how to read its answer, as values that send nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from attrs import evolve, field, frozen
+
+from conversations_hub.errors import ConfigurationError, TranslationError
+from conversations_hub.raw import Raw
+from conversations_hub.wire import Request, Response
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@frozen(kw_only=True)
+class Page(Generic[T_co]):
+    """A part of a list, and the request that continues it.
+
+    `broken` holds, with their places among the items, the records that could not be read.
+    """
+
+    items: tuple[T_co, ...]
+    next: Request | None = None
+    raw: Raw | None = field(default=None, eq=False, repr=False)
+    broken: tuple[tuple[int, TranslationError], ...] = ()
+
+
+class Reader(Protocol[T_co]):
+    """Reads one answer of a listing; a pure function of the two."""
+
+    def __call__(self, request: Request, response: Response) -> Page[T_co]: ...
+
+
+class Runner(Protocol):
+    """What an open hub lends to its providers' recipes."""
+
+    def run(self, call: Call[T]) -> Awaitable[T]: ...
+    def iterate(self, listing: Listing[T]) -> AsyncIterator[T]: ...
+
+
+@frozen(kw_only=True)
+class Question:
+    """Which method of which provider gave a recipe, and what it was asked."""
+
+    provider: str
+    name: str
+    arguments: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Recipe:
+    """What a `Call` and a `Listing` have in common."""
+
+    request: Request
+    question: Question | None = field(default=None, kw_only=True)
+    runner: Runner | None = field(default=None, eq=False, repr=False, kw_only=True)
+
+    def _lent(self) -> Runner:
+        if self.runner is None:
+            raise ConfigurationError(
+                "this recipe comes from a provider on its own; put the provider into a "
+                "ConversationsHub and ask hub[...], or hand the recipe to hub.run or hub.iterate",
+                provider=self.question.provider if self.question else None,
+                operation=self.question.name if self.question else None,
+            )
+        return self.runner
+
+
+@frozen(kw_only=True)
+class Call(Recipe, Generic[T]):
+    """A recipe for one operation: its answer is read to a value, or to the next `Call`."""
+
+    read: Callable[[Response], T | Call[T]]
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._lent().run(self).__await__()
+
+
+@frozen(kw_only=True)
+class Listing(Recipe, Generic[T]):
+    """A recipe for one collection."""
+
+    read: Reader[T]
+    keep: Callable[[T], bool] | None = None
+    """Which items the caller asked for, where the API cannot be told."""
+    enough: Callable[[Sequence[T]], bool] | None = None
+    """Whether, after these items of a page, no later page can hold one that is wanted."""
+    repeats: bool = False
+    """The API may show an item again, so whoever reads drops what came before."""
+    sort_key: Callable[[T], Any] | None = None
+    """The order the API cannot give: the list is read to its end, then put in order."""
+    beside: tuple[Listing[T], ...] = ()
+    """Further lists that together with this one answer the question; read side by side."""
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self._lent().iterate(self)
+
+    @property
+    def parts(self) -> tuple[Listing[T], ...]:
+        """This listing alone and those beside it."""
+        return (evolve(self, beside=()), *self.beside) if self.beside else (self,)

@@ -1,0 +1,49 @@
+"""Decides how long to wait before asking again; whoever asks does the waiting."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import backoff
+
+if TYPE_CHECKING:
+    from conversations_hub.errors import ProviderError
+
+
+def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | None:
+    """Read a `Retry-After` header: seconds, or a date (RFC 9110, section 10.2.3)."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def pauses(longest: float = 20.0) -> Iterator[float]:
+    """Yield growing pauses in seconds, spread at random so that many callers do not meet again."""
+    growing = backoff.expo(base=2, factor=0.5, max_value=longest)
+    growing.send(None)
+    for pause in growing:
+        yield backoff.full_jitter(pause or 0.0)
+
+
+def pause_after(error: ProviderError, planned: float) -> float | None:
+    """Return how long to wait before the next attempt; None where waiting cannot help.
+
+    What the server asks for is a least: a spread is added to it and never taken from it.
+    """
+    if not error.transient:
+        return None
+    if error.retry_after is None:
+        return planned
+    return error.retry_after + random.uniform(0.0, min(1.0, planned))  # noqa: S311 - no secret

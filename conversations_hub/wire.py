@@ -1,0 +1,117 @@
+"""What goes over the wire, as plain values: a request holds no secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+import msgspec
+from attrs import evolve, field, frozen
+from yarl import URL
+
+from conversations_hub.errors import ConfigurationError
+
+QueryValue = str | int | bool | None | Iterable[str | int]
+
+
+def query_text(params: Mapping[str, QueryValue]) -> str:
+    """Percent-encode parameters; None is left out, a list is repeated, booleans are lower case."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in params.items():
+        if value is None:
+            continue
+        if isinstance(value, str | int):
+            pairs.append((name, _text(value)))
+        else:
+            pairs.extend((name, _text(one)) for one in value)
+    return urlencode(pairs, quote_via=quote, safe="")
+
+
+def _text(value: str | int) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def instant(moment: datetime) -> str:
+    """Write a moment as ISO 8601 in UTC with milliseconds and a `Z`."""
+    if moment.tzinfo is None:
+        raise ConfigurationError(
+            f"{moment!r} has no time zone; give an aware datetime, such as datetime.now(UTC)"
+        )
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z"
+
+
+def path_segment(text: str) -> str:
+    """Percent-encode one path segment, so that an id stays one; `.` and `..` are refused."""
+    if text in {"", ".", ".."}:
+        raise ConfigurationError(f"{text!r} cannot be an id; take it from a ref")
+    return quote(text, safe="")
+
+
+@frozen(kw_only=True)
+class Request:
+    """One HTTP request without credentials.
+
+    `note` is what a paging rule must remember from page to page. It is never sent.
+    """
+
+    method: str = "GET"
+    url: URL
+    headers: Mapping[str, str] = field(factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    note: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def target(self) -> str:
+        """The raw path and query, as it goes over the wire."""
+        return self.url.raw_path_qs
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The decoded query; of a repeated name, the last value."""
+        return dict(parse_qsl(self.url.raw_query_string, keep_blank_values=True))
+
+    def with_query(self, **params: QueryValue) -> Request:
+        """Return the request with these parameters set, or taken out where they are None."""
+        return self.with_params(params)
+
+    def with_params(self, params: Mapping[str, QueryValue]) -> Request:
+        """Do the same for names that are no Python words; the others keep their very bytes."""
+        kept = [
+            part
+            for part in self.url.raw_query_string.split("&")
+            if part and parse_qsl(part, keep_blank_values=True)[0][0] not in params
+        ]
+        return self.with_raw_query("&".join([*kept, *filter(None, [query_text(params)])]))
+
+    def with_raw_query(self, query: str) -> Request:
+        """Return the request with this query, already encoded, byte for byte."""
+        text = str(self.url.with_query(None)) + (f"?{query}" if query else "")
+        return evolve(self, url=URL(text, encoded=True))
+
+    def with_note(self, **note: Any) -> Request:
+        """Return the request with this note in place of its own."""
+        return evolve(self, note=note)
+
+    @property
+    def key(self) -> bytes:
+        """What tells two steps of one walk apart: where they ask, and what is remembered."""
+        return self.target.encode() + msgspec.json.encode(dict(self.note), order="sorted")
+
+
+@frozen(kw_only=True)
+class Response:
+    """One HTTP answer, read to its end."""
+
+    status: int
+    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+
+    def header(self, name: str) -> str | None:
+        """Return a header whatever its case."""
+        wanted = name.lower()
+        return next((v for k, v in self.headers.items() if k.lower() == wanted), None)
