@@ -1,0 +1,37 @@
+"""What no source settles about Circuit, to be answered either way."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+
+@frozen(kw_only=True)
+class CircuitSwitches:
+    """How the emulator behaves where Circuit's documentation is silent."""
+
+    boundary: Literal["exclusive", "inclusive"] = "exclusive"
+    """Whether a row modified exactly at `modTime` is left out or returned."""
+    page_order: Literal["asc", "desc"] = "asc"
+    """The order inside a page of a time listing."""
+    after: Literal["nearest", "newest"] = "nearest"
+    """Which rows an AFTER page holds when more match than fit."""
+    conversation_sort: Literal["modification", "last_item"] = "modification"
+    """What `GET /conversations` filters and sorts by; no field shows the last item's time."""
+    participants_reply: Literal["object", "list"] = "object"
+    """A participants page as public code knows it, or as the description declares it."""
+    truncate_participants: bool = False
+    """Whether a conversation's `participants` ends after eight ids."""
+    empty_list: Literal["array", "body", "204"] = "array"
+    """What an empty list is: `[]`, 200 with no body, or 204."""
+    webhook_types: Literal["dotted", "camel"] = "dotted"
+    """The names of events: `CONVERSATION.ADD_ITEM`, or `itemAdded` of older servers."""
+    last_pointer: Literal["absent", "present"] = "absent"
+    """Whether a last page has a pointer and a false `hasMore`, or neither."""
+    has_more: Literal["bool", "text"] = "bool"
+    """The type of `hasMore`, which the description does not give."""
+    missing_direct: Literal["body", "204", "404"] = "body"
+    """The answer for a peer without a direct conversation: an empty 200, 204 or 404."""
+    regular_includes_moderators: bool = False
+    """Whether moderators are also found among the REGULAR participants."""

@@ -1,0 +1,310 @@
+"""Answers the read operations of Sunshine Conversations, API version 2."""
+
+from __future__ import annotations
+
+import math
+import time
+from base64 import urlsafe_b64encode
+from collections import deque
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aiohttp import web
+
+from conversations_hub.emulator.corpus import Corpus
+from conversations_hub.emulator.server import Api, ApiError, json_response
+from conversations_hub.providers.sunshine.emulator.contents import Scene
+from conversations_hub.providers.sunshine.emulator.credentials import Key
+from conversations_hub.providers.sunshine.emulator.lists import (
+    PageQuery,
+    forward_window,
+    invalid_page,
+    knows,
+    message_window,
+    neighbours,
+    novel,
+    refusal,
+)
+from conversations_hub.providers.sunshine.emulator.seed import fill
+from conversations_hub.providers.sunshine.emulator.store import Store, newest_first
+from conversations_hub.providers.sunshine.emulator.switches import SunshineSwitches
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+Record = dict[str, Any]
+
+
+class SunshineApi(Api):
+    """One app of Sunshine Conversations, as a key of scope `app` sees it."""
+
+    name: ClassVar[str] = "sunshine"
+    prefix: ClassVar[str] = "/sc"
+
+    def __init__(
+        self, *, seed: int = 1, scale: float = 1.0, switches: SunshineSwitches | None = None
+    ) -> None:
+        self.switches = switches or SunshineSwitches()
+        corpus = Corpus(seed, "sunshine/credentials")
+        self.app_id = corpus.hex(24)
+        secret = urlsafe_b64encode(corpus.random.randbytes(64)).decode().rstrip("=")
+        self.key = Key(id=f"app_{corpus.hex(24)}", secret=secret)
+        self.store = Store(_app(self.app_id), Corpus(seed, "sunshine/store"))
+        fill(self.store, Corpus(seed, "sunshine/seed"), scale)
+        self._corpus = Corpus(seed, "sunshine/later")
+        self._answered: deque[float] = deque()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a client needs besides the base URL; the users reach every conversation."""
+        return {
+            "app_id": self.app_id,
+            "key_id": self.key.id,
+            "secret": self.key.secret,
+            "user_ids": list(self.store.users),
+        }
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The same as the provider class takes them."""
+        settings = self.settings
+        users = settings.pop("user_ids")
+        return {**settings, "users": users}
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Return the paths; legacy hosts have them without the prefix."""
+        paths: dict[str, Handler] = {
+            "": self._show_app,
+            "/conversations": self._list_conversations,
+            "/conversations/{conversation_id}": self._show_conversation,
+            "/conversations/{conversation_id}/participants": self._list_participants,
+            "/conversations/{conversation_id}/messages": self._list_messages,
+            "/users": self._find_users,
+            "/users/{user_key}": self._show_user,
+            "/users/{user_key}/clients": self._list_clients,
+            "/integrations": self._list_integrations,
+            "/integrations/{integration_id}": self._show_integration,
+            "/integrations/{integration_id}/webhooks": self._list_webhooks,
+            "/integrations/{integration_id}/webhooks/{webhook_id}": self._show_webhook,
+        }
+        return [
+            web.get(f"{prefix}/v2/apps/{{app_id}}{path}", handler)
+            for prefix in (self.prefix, "")
+            for path, handler in paths.items()
+        ]
+
+    async def admit(self, request: web.Request) -> None:
+        """Check the key, then the rate, then the app."""
+        if not self.key.opens(request.headers.get("Authorization", "")):
+            raise _unauthorized()
+        self._count_request()
+        if request.match_info["app_id"] != self.app_id:
+            raise refusal(404, "app_not_found", "App not found")
+
+    def missing_route(self, request: web.Request) -> web.Response:
+        """Answer a path that is not there; strangers learn nothing."""
+        known = self.key.opens(request.headers.get("Authorization", ""))
+        error = _not_found() if known else _unauthorized()
+        return json_response(error.body, error.status)
+
+    def conversation_ids(self) -> list[str]:
+        """Return the ids of all conversations that somebody takes part in, by id."""
+        store = self.store
+        return sorted(each for each in store.conversations if store.participants(each))
+
+    def message_ids(self, conversation: str) -> list[str]:
+        """Return the ids of the messages, newest first."""
+        return [message["id"] for message in newest_first(self._messages(conversation))]
+
+    def participant_ids(self, conversation: str) -> list[str]:
+        """Return the ids of the participants as they are listed."""
+        ids = [participant["id"] for participant in self.store.participants(conversation)]
+        return ids[::-1] if self.switches.list_order == "desc" else ids
+
+    def add_conversation(self) -> str:
+        """Create a personal conversation for some user."""
+        user_id = self._corpus.random.choice(list(self.store.users))
+        conversation_id: str = self.store.create_conversation("personal", [user_id])["id"]
+        return conversation_id
+
+    def add_message(self, conversation: str) -> str:
+        """Let one of the participants, or else the business, write something."""
+        members = [each["userId"] for each in self.store.participants(conversation)]
+        user = self.store.users[self._corpus.random.choice(members)] if members else {}
+        scene = Scene(corpus=self._corpus, user=user, integrations={})
+        content = {"type": "text", "text": scene.text}
+        parts = scene.by_user(content) if members else scene.by_business(content)
+        message_id: str = self.store.post_message(conversation, parts)["id"]
+        return message_id
+
+    def edit_message(self, conversation: str, message: str) -> None:
+        """Do nothing: messages do not change."""
+
+    def remove_message(self, conversation: str, message: str) -> None:
+        """Delete a message."""
+        self.store.delete_message(conversation, message)
+
+    async def _show_app(self, _request: web.Request) -> web.Response:
+        return self._answer({"app": self.store.app})
+
+    async def _list_conversations(self, request: web.Request) -> web.Response:
+        user = self._filtered_user(request)
+        return self._page(request, "conversations", self.store.conversations_of(user["id"]))
+
+    async def _show_conversation(self, request: web.Request) -> web.Response:
+        return self._answer({"conversation": self._conversation(request)})
+
+    async def _list_participants(self, request: web.Request) -> web.Response:
+        conversation = self._conversation(request)
+        return self._page(request, "participants", self.store.participants(conversation["id"]))
+
+    async def _list_messages(self, request: web.Request) -> web.Response:
+        messages = self._messages(self._conversation(request)["id"])
+        query = PageQuery.read(request.query, self.switches.message_page)
+        if self.switches.unknown_cursor == "refused" and not knows(messages, query.cursor):
+            raise _not_found()
+        window = message_window(messages, query)
+        records = window.records[:: 1 if self.switches.message_order == "asc" else -1]
+        body = {"messages": records, **neighbours(request, window, query, self.switches)}
+        return self._answer(body)
+
+    async def _find_users(self, request: web.Request) -> web.Response:
+        email = request.query.get("filter[identities.email]")
+        if not email:
+            raise _invalid_query()
+        return self._answer(
+            {"users": self.store.users_by_email(email, request.query.get("brandId"))}
+        )
+
+    async def _show_user(self, request: web.Request) -> web.Response:
+        return self._answer({"user": self._user(request)})
+
+    async def _list_clients(self, request: web.Request) -> web.Response:
+        user = self._user(request)
+        return self._page(request, "clients", self.store.clients_of(user["id"]))
+
+    async def _list_integrations(self, request: web.Request) -> web.Response:
+        types = request.query.get("filter[types]")
+        kept = [
+            integration
+            for integration in self.store.integrations.values()
+            if types is None or integration["type"] in types.split(",")
+        ]
+        return self._page(request, "integrations", kept)
+
+    async def _show_integration(self, request: web.Request) -> web.Response:
+        return self._answer({"integration": self._integration(request)})
+
+    async def _list_webhooks(self, request: web.Request) -> web.Response:
+        integration = self._integration(request)
+        return self._answer({"webhooks": self.store.webhooks[integration["id"]]})
+
+    async def _show_webhook(self, request: web.Request) -> web.Response:
+        webhooks = self.store.webhooks[self._integration(request)["id"]]
+        wanted = request.match_info["webhook_id"]
+        webhook = next((each for each in webhooks if each["id"] == wanted), None)
+        return self._answer({"webhook": _found(webhook, _not_found())})
+
+    def _page(self, request: web.Request, key: str, records: Sequence[Record]) -> web.Response:
+        query = PageQuery.read(request.query)
+        if self.switches.unknown_cursor == "refused" and not knows(records, query.cursor):
+            raise invalid_page()
+        descending = self.switches.list_order == "desc"
+        window = forward_window(records, query, descending=descending)
+        body = {key: window.records, **neighbours(request, window, query, self.switches)}
+        return self._answer(body)
+
+    def _answer(self, body: Record) -> web.Response:
+        keys, values = self.switches.unknown_keys, self.switches.unknown_values
+        return json_response(novel(body, keys=keys, values=values) if keys or values else body)
+
+    def _messages(self, conversation_id: str) -> Sequence[Record]:
+        messages = self.store.messages(conversation_id)
+        if self.switches.deleted == "removed":
+            return [message for message in messages if not message.get("deleted")]
+        if self.switches.deleted == "emptied":
+            return [_emptied(message) for message in messages]
+        return messages
+
+    def _conversation(self, request: web.Request) -> Record:
+        conversation = self.store.conversations.get(request.match_info["conversation_id"])
+        error = refusal(404, "conversation_not_found", "Conversation not found")
+        return _found(conversation, error)
+
+    def _user(self, request: web.Request) -> Record:
+        key, brand = request.match_info["user_key"], request.query.get("brandId")
+        return _found(self.store.user(key, brand), _user_not_found())
+
+    def _filtered_user(self, request: web.Request) -> Record:
+        user_id = request.query.get("filter[userId]")
+        external_id = request.query.get("filter[userExternalId]")
+        if (user_id is None) == (external_id is None):
+            raise _invalid_query()
+        if user_id is not None:
+            return _found(self.store.users.get(user_id), _user_not_found())
+        return _found(self.store.user_by_external_id(external_id or ""), _user_not_found())
+
+    def _integration(self, request: web.Request) -> Record:
+        # `me` is for keys of one integration; ours is the app's (§1).
+        integration = self.store.integrations.get(request.match_info["integration_id"])
+        error = refusal(404, "integration_not_found", "Integration not found")
+        return _found(integration, error)
+
+    def _count_request(self) -> None:
+        limit, window = self.switches.rate_limit, self.switches.rate_window
+        if limit is None:
+            return
+        now = time.monotonic()
+        while self._answered and self._answered[0] <= now - window:
+            self._answered.popleft()
+        if len(self._answered) >= limit:
+            wait = self._answered[0] + window - now if self._answered else window
+            raise _too_many(math.ceil(wait) if self.switches.retry_after else None)
+        self._answered.append(now)
+
+
+def _app(app_id: str) -> Record:
+    settings = {
+        "appLocalizationEnabled": True,
+        "echoPostback": False,
+        "maskCreditCardNumbers": True,
+        "multiConvoEnabled": True,
+        "useAnimalNames": False,
+    }
+    return {"id": app_id, "displayName": "Acme", "subdomain": "acme", "settings": settings}
+
+
+def _emptied(message: Record) -> Record:
+    return (
+        {**message, "content": {"type": "text", "text": ""}} if message.get("deleted") else message
+    )
+
+
+def _found(record: Record | None, error: ApiError) -> Record:
+    if record is None:
+        raise error
+    return record
+
+
+def _unauthorized() -> ApiError:
+    return refusal(401, "unauthorized", "Authorization is required")
+
+
+def _not_found() -> ApiError:
+    return refusal(404, "not_found", "Resource not found")
+
+
+def _user_not_found() -> ApiError:
+    return refusal(404, "user_not_found", "User not found")
+
+
+def _invalid_query() -> ApiError:
+    return refusal(400, "bad_request", "Invalid query parameters")
+
+
+def _too_many(seconds: int | None) -> ApiError:
+    error = refusal(429, "too_many_requests", "Too many requests")
+    if seconds is not None:
+        error.headers["Retry-After"] = str(seconds)
+    return error

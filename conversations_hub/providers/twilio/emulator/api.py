@@ -1,0 +1,156 @@
+"""Serves Twilio's API: its paths in both forms, credentials, and the answers to what is wrong."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from aiohttp import web
+
+from conversations_hub.emulator.corpus import Corpus
+from conversations_hub.emulator.server import Api, json_response
+from conversations_hub.providers.twilio.emulator import errors
+from conversations_hub.providers.twilio.emulator.reads import (
+    BOTH_FORMS,
+    ONE_FORM,
+    Call,
+    by_creation,
+    by_date,
+)
+from conversations_hub.providers.twilio.emulator.seed import filled
+from conversations_hub.providers.twilio.emulator.shapes import Shapes
+from conversations_hub.providers.twilio.emulator.store import by_sid
+from conversations_hub.providers.twilio.emulator.switches import TwilioSwitches
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from conversations_hub.providers.twilio.emulator.reads import Answer
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def pattern(path: str) -> str:
+    """Write a path as a route whose values may hold anything but a slash."""
+    return re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path)
+
+
+class TwilioApi(Api):
+    """Twilio's Conversations API v1."""
+
+    name: ClassVar[str] = "twilio"
+
+    def __init__(
+        self, *, seed: int = 1, scale: float = 1.0, switches: TwilioSwitches | None = None
+    ) -> None:
+        self.switches = switches or TwilioSwitches()
+        self.store = filled(seed, scale)
+        self._requests = Corpus(seed, "twilio/requests")
+        self._words = Corpus(seed, "twilio/later")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the account's credentials."""
+        return {"account_sid": self.store.account_sid, "auth_token": self.store.auth_token}
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Yield every path in the short form and, where there is one, in the service form."""
+        for path, answer in (ONE_FORM | BOTH_FORMS).items():
+            yield web.get(pattern(f"/v1/{path}"), self._handler(answer))
+        for path, answer in BOTH_FORMS.items():
+            yield web.get(pattern(f"/v1/Services/{{service}}/{path}"), self._handler(answer))
+
+    def _handler(self, answer: Answer) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                body = answer(self._call(request))
+            except errors.RefusedError as refusal:
+                raise errors.api_error(refusal, self.switches, self._headers()) from refusal
+            return json_response(body, headers=self._headers())
+
+        return handle
+
+    def _call(self, request: web.Request) -> Call:
+        service = request.match_info.get("service")
+        if service is not None and by_sid(self.store.services, service) is None:
+            raise errors.not_found(request.path)
+        shapes = Shapes(
+            origin=f"{request.scheme}://{request.host}",
+            service=service,
+            store=self.store,
+            switches=self.switches,
+        )
+        effective = service or self.store.default_service
+        return Call(request=request, service=effective, store=self.store, shapes=shapes)
+
+    def _headers(self) -> dict[str, str]:
+        """Return the headers that were seen on Twilio's hosts (section 6)."""
+        return {
+            "Twilio-Request-Id": f"RQ{self._requests.hex(32)}",
+            "Twilio-Concurrent-Requests": "1",
+            "Twilio-Request-Duration": "0.010",
+        }
+
+    async def admit(self, request: web.Request) -> None:
+        """Check HTTP Basic: the account with its token, or an API key with its secret."""
+        store = self.store
+        known = {store.account_sid: store.auth_token, store.key_sid: store.key_secret}
+        name, secret = basic_credentials(request.headers.get("Authorization", ""))
+        if not name or known.get(name) != secret:
+            refusal = errors.RefusedError(401, errors.BAD_CREDENTIALS, "Authenticate")
+            raise errors.api_error(refusal, self.switches, self._headers())
+
+    def missing_route(self, request: web.Request) -> web.Response:
+        """Answer a path or a method that is not there."""
+        if isinstance(request.match_info.http_exception, web.HTTPMethodNotAllowed):
+            refusal = errors.RefusedError(405, errors.NO_SUCH_METHOD, "Method not allowed")
+        else:
+            refusal = errors.not_found(request.path)
+        body = errors.error_body(refusal, self.switches.error_shape)
+        return json_response(body, refusal.status, self._headers())
+
+    def conversation_ids(self) -> list[str]:
+        """Return the default service's conversations, newest first."""
+        found = self.store.of(self.store.default_service)
+        return [one.sid for one in sorted(found, key=by_creation, reverse=True)]
+
+    def message_ids(self, conversation: str) -> list[str]:
+        """Return a conversation's messages by index."""
+        return [one["sid"] for one in self.store.conversations[conversation].messages]
+
+    def participant_ids(self, conversation: str) -> list[str]:
+        """Return a conversation's participants in list order."""
+        people = self.store.conversations[conversation].participants
+        return [one["sid"] for one in sorted(people, key=by_date)]
+
+    def add_conversation(self) -> str:
+        """Begin an empty conversation."""
+        return self.store.add_conversation(friendly_name=self._words.topic()).sid
+
+    def add_message(self, conversation: str) -> str:
+        """Append a message by the system."""
+        found = self.store.conversations[conversation]
+        return str(self.store.add_message(found, body=self._words.text())["sid"])
+
+    def edit_message(self, conversation: str, message: str) -> None:
+        """Change the body of a message."""
+        found = self.store.conversations[conversation]
+        self.store.edit_message(found, message, body=f"{self._words.text()} (edited)")
+
+    def remove_message(self, conversation: str, message: str) -> None:
+        """Delete a message."""
+        self.store.remove_message(self.store.conversations[conversation], message)
+
+
+def basic_credentials(header: str) -> tuple[str, str]:
+    """Return the name and the secret of HTTP Basic, empty if there are none."""
+    scheme, _, coded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        name, _, secret = b64decode(coded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return name, secret
