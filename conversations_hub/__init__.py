@@ -1,1 +1,99 @@
 """One async API over the conversations of Clio, Circuit, Sunshine Conversations and Twilio."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from conversations_hub.errors import (
+    AuthenticationError,
+    CheckpointError,
+    ConfigurationError,
+    ConflictError,
+    CursorExpiredError,
+    HubError,
+    InvalidRequestError,
+    NotFoundError,
+    PagingError,
+    PermissionDeniedError,
+    ProviderError,
+    RateLimitError,
+    ServerError,
+    StatusError,
+    TranslationError,
+    TransportError,
+    UnsupportedError,
+)
+from conversations_hub.fetch import Pager
+from conversations_hub.hub import ConversationsHub
+from conversations_hub.models import (
+    Attachment,
+    Author,
+    Conversation,
+    ConversationKind,
+    ConversationState,
+    Direction,
+    Message,
+    MessageKind,
+    MessageState,
+    Participant,
+    Ref,
+    Role,
+)
+from conversations_hub.provider import Provider
+from conversations_hub.providers import PROVIDERS
+from conversations_hub.recipes import Call, Listing, Page
+
+if TYPE_CHECKING:
+    from conversations_hub.providers.circuit import Circuit
+    from conversations_hub.providers.clio import Clio
+    from conversations_hub.providers.sunshine import Sunshine
+    from conversations_hub.providers.twilio import Twilio
+
+__all__ = [
+    "Attachment",
+    "AuthenticationError",
+    "Author",
+    "Call",
+    "CheckpointError",
+    "Circuit",
+    "Clio",
+    "ConfigurationError",
+    "ConflictError",
+    "Conversation",
+    "ConversationKind",
+    "ConversationState",
+    "ConversationsHub",
+    "CursorExpiredError",
+    "Direction",
+    "HubError",
+    "InvalidRequestError",
+    "Listing",
+    "Message",
+    "MessageKind",
+    "MessageState",
+    "NotFoundError",
+    "Page",
+    "Pager",
+    "PagingError",
+    "Participant",
+    "PermissionDeniedError",
+    "Provider",
+    "ProviderError",
+    "RateLimitError",
+    "Ref",
+    "Role",
+    "ServerError",
+    "StatusError",
+    "Sunshine",
+    "TranslationError",
+    "TransportError",
+    "Twilio",
+    "UnsupportedError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a provider's class when it is first asked for."""
+    place = next((place for place in PROVIDERS.values() if place.endswith(f":{name}")), None)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(place.partition(":")[0]), name)

@@ -73,7 +73,9 @@ def read(value: Any) -> Checkpoint:
     try:
         return codec.from_json(value, Checkpoint)
     except ConfigurationError as cause:
-        raise CheckpointError(f"the checkpoint is damaged; start the walk anew ({cause})") from cause
+        raise CheckpointError(
+            f"the checkpoint is damaged; start the walk anew ({cause})"
+        ) from cause
 
 
 def saved_arguments(arguments: Arguments) -> dict[str, Any]:

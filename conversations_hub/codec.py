@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import cattrs
@@ -46,17 +46,12 @@ def loads(text: str | bytes, model: type[T]) -> T:
     return from_json(value, model)
 
 
-def _tolerant(cls: type[Enum]) -> Callable[[Any, Any], Enum]:
+def _tolerant(value: Any, cls: type[StrEnum]) -> StrEnum:
     """Read a value that a newer release may have written; the model's `raw` has the word itself."""
-    otherwise = cls.__members__.get("UNKNOWN", next(iter(cls)))
-
-    def structure(value: Any, _: Any) -> Enum:
-        try:
-            return cls(value)
-        except ValueError:
-            return otherwise
-
-    return structure
+    try:
+        return cls(value)
+    except ValueError:
+        return cls.__members__.get("UNKNOWN", next(iter(cls)))
 
 
 def _is_free(kind: Any) -> bool:
@@ -74,9 +69,7 @@ def _converter() -> cattrs.Converter:
     # What a provider lets users attach is JSON already.
     made.register_unstructure_hook_func(_is_free, dict)
     made.register_structure_hook_func(_is_free, lambda value, _: dict(value))
-    made.register_structure_hook_factory(
-        lambda cls: isinstance(cls, type) and issubclass(cls, Enum), _tolerant
-    )
+    made.register_structure_hook(StrEnum, _tolerant)
     return made
 
 

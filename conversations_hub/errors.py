@@ -69,7 +69,7 @@ class TransportError(ProviderError):
 class StatusError(ProviderError):
     """The provider answered, and said no."""
 
-    def __init__(  # noqa: PLR0913 - an answer has this many facts, each by its name
+    def __init__(
         self,
         message: str,
         *,

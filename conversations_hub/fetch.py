@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -14,6 +15,7 @@ from conversations_hub import checkpoint as saving
 from conversations_hub.errors import (
     CheckpointError,
     ConfigurationError,
+    NotFoundError,
     PagingError,
     ProviderError,
     StatusError,
@@ -50,7 +52,7 @@ class Fetcher:
 
     def provider_of(self, recipe: Recipe) -> Provider:
         """Return the provider that a recipe came from."""
-        name = recipe.question.provider if recipe.question else None
+        name = recipe.question.provider if recipe.question else ""
         if name not in self.providers:
             raise ConfigurationError(
                 f"this hub has no provider {name!r}; it has {', '.join(self.providers) or 'none'}"
@@ -82,8 +84,8 @@ class Fetcher:
             onward = None
         items = await self._with_names(provider, page.items) if self.directory else page.items
         entries = _entries(items, page, listing)
-        for _, error in page.broken:
-            _placed(error, provider, operation)
+        for _, broken in page.broken:
+            _placed(broken, provider, operation)
         return Batch(request=request, entries=entries, next=onward, raw=page.raw)
 
     async def _send(
@@ -106,7 +108,8 @@ class Fetcher:
             found: dict[Ref, Author] = {}
             asking = Question(provider=provider.name, name="people")
             for call in provider.people(_conversation(items), refs):
-                found |= await self.run(evolve(call, question=asking))
+                with suppress(NotFoundError):  # none of them is known: a name is no must
+                    found.update(dict(await self.run(evolve(call, question=asking))))
             directory.learn([*refs, *found], found)
         return tuple(named(item, directory) for item in items)
 
@@ -126,9 +129,7 @@ def _placed(error: ProviderError, provider: Provider, operation: str) -> Provide
     return error
 
 
-def _entries(
-    items: Iterable[T], page: Page[T], listing: Listing[T]
-) -> list[T | TranslationError]:
+def _entries(items: Iterable[T], page: Page[T], listing: Listing[T]) -> list[T | TranslationError]:
     """Put broken records in their places among the items that are wanted."""
     entries: list[T | TranslationError] = list(items)
     for place, error in reversed(page.broken):
@@ -292,9 +293,9 @@ class Pager(AsyncIterator[T]):
             if at < len(self._entries):
                 self._at = at + 1
                 entry = self._entries[at]
-                if entry.__class__ is not TranslationError:
-                    return cast("T", entry)
-                self._set_aside(cast("TranslationError", entry))
+                if not isinstance(entry, TranslationError):
+                    return entry
+                self._set_aside(entry)
             else:
                 await self._advance()
 
@@ -412,7 +413,8 @@ class Pager(AsyncIterator[T]):
                 self._walks.append(walk)
             else:
                 depth = max(1, self._prefetch)
-                if not any([w.go_on(self._arrived, depth) for w in self._walks]):
+                coming = [w.go_on(self._arrived, depth) for w in self._walks]
+                if not any(coming):
                     raise StopAsyncIteration
                 await self._arrived.wait()
                 continue

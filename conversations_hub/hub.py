@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, cast, overload
+from typing import Any, Literal, Self, TypeVar, overload
 
 import aiohttp
 from attrs import evolve
@@ -36,7 +36,7 @@ class ConversationsHub:
     people whom a provider knows only by id get their names, looked up in batches.
     """
 
-    def __init__(  # noqa: PLR0913 - the settings of a front door, each by its name
+    def __init__(
         self,
         *providers: Provider,
         session: aiohttp.ClientSession | None = None,
@@ -116,7 +116,7 @@ class ConversationsHub:
         """Close the connections that were opened here; a second time does nothing."""
         await self._transport.aclose()
 
-    def conversations(  # noqa: PLR0913 - the filters of a question, each by its name
+    def conversations(
         self,
         *providers: str | type[Provider] | Provider,
         created_after: datetime | None = None,
@@ -138,7 +138,9 @@ class ConversationsHub:
         """
         chosen = [self._chosen(p) for p in providers] or list(self)
         if not chosen:
-            raise ConfigurationError("this hub has no providers; hand them to ConversationsHub(...)")
+            raise ConfigurationError(
+                "this hub has no providers; hand them to ConversationsHub(...)"
+            )
         listings = [
             provider.conversations(
                 created_after=created_after,
@@ -152,7 +154,7 @@ class ConversationsHub:
         ]
         return self._pager(listings, limit=limit, prefetch=prefetch, on_error=on_error)
 
-    def messages(  # noqa: PLR0913 - the filters of a question, each by its name
+    def messages(
         self,
         ref: Ref | str,
         *,
@@ -230,9 +232,7 @@ class ConversationsHub:
     ) -> Pager[T]:
         for listing in listings:
             self._fetcher.provider_of(listing)
-        questions = [
-            [self._walk(part, listing) for part in listing.parts] for listing in listings
-        ]
+        questions = [[self._walk(part, listing) for part in listing.parts] for listing in listings]
         return Pager(self._fetcher, questions, limit=limit, prefetch=prefetch, on_error=on_error)
 
     def _walk(self, part: Listing[T], whole: Listing[T]) -> Walk[T]:
@@ -265,7 +265,7 @@ class ConversationsHub:
         ]
 
     def _chosen(self, key: str | type[Provider] | Provider) -> Provider:
-        return self[key.name] if isinstance(key, Provider) else cast("Provider", self[key])
+        return self[key.name] if isinstance(key, Provider) else self[key]
 
     def _names(self) -> str:
         return f"this hub has {', '.join(self._fetcher.providers) or 'none'}"
@@ -273,7 +273,6 @@ class ConversationsHub:
 
 def _of(part: Listing[T], whole: Listing[T]) -> Listing[T]:
     """Return a part that knows which question it helps to answer."""
-
     return evolve(part, question=whole.question)
 
 

@@ -45,8 +45,8 @@ def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     @functools.wraps(method)
     def ask(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         recipe = method(self, *args, **kwargs)
-        given = signature.bind(self, *args, **kwargs).arguments
-        asked = dict(list(given.items())[1:])
+        bound = signature.bind_partial(self, *args)
+        asked = dict(list(bound.arguments.items())[1:]) | kwargs
         question = Question(provider=self.name, name=method.__name__, arguments=asked)
         return evolve(recipe, question=question, runner=self._runner)
 
@@ -164,7 +164,7 @@ class Provider:
         del conversation, refs
         return ()
 
-    def conversations(  # noqa: PLR0913 - the filters of the shared question
+    def conversations(
         self,
         *,
         created_after: datetime | None = None,
@@ -215,7 +215,9 @@ class Provider:
         base = self.base_url
         path = "/".join([base.raw_path.rstrip("/"), *map(path_segment, segments)])
         text = query_text(query) if query else ""
-        return Request(url=URL(f"{base.origin()}{path}" + (f"?{text}" if text else ""), encoded=True))
+        return Request(
+            url=URL(f"{base.origin()}{path}" + (f"?{text}" if text else ""), encoded=True)
+        )
 
     def id_of(self, ref: Ref) -> str:
         """Return the id in a ref of this provider."""
@@ -256,7 +258,9 @@ class Provider:
         code = f" ({problem.code})" if problem.code else ""
         remedy = f"; {hint}" if (hint := remedy_for(kind)) else ""
         if 300 <= response.status < 400:
-            remedy = "; redirects are not followed, since credentials would go along; check base_url"
+            remedy = (
+                "; redirects are not followed, since credentials would go along; check base_url"
+            )
         return kind(
             f"HTTP {response.status}{code} from {request.method} {request.url}{why}{remedy}",
             provider=self.name,

@@ -1,4 +1,4 @@
-"""Keeps a payload as it arrived: the page's bytes and a place in them, decoded when somebody looks."""
+"""Keeps a payload as it arrived: a page's bytes and a place in them, decoded when looked at."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""From an answer's bytes to models: typed payloads where all is well, record by record where not."""
+"""From an answer's bytes to models: typed payloads where all is well, else record by record."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 from attrs import field, frozen
@@ -15,7 +15,6 @@ from conversations_hub.recipes import Page
 from conversations_hub.wire import Request, Response
 
 P = TypeVar("P")
-P_contra = TypeVar("P_contra", contravariant=True)
 T = TypeVar("T")
 
 # What a translation may stumble over in a payload whose types are right.
@@ -34,7 +33,7 @@ class Answer(Generic[P]):
     count: int = 0
 
 
-class Paging(Protocol[P_contra]):
+class Paging(Protocol):
     """A rule: this page's request and answer in, the next request out."""
 
     @property
@@ -57,7 +56,7 @@ class Records(Generic[P, T]):
     payload: type[P]
     items: str | None
     translate: Callable[[P, Raw], T]
-    paging: Paging[P]
+    paging: Paging
     blank: bytes | None = None
     arrange: Callable[[Iterable[T]], Sequence[T]] | None = None
 
@@ -86,7 +85,7 @@ class Records(Generic[P, T]):
         )
 
     def _decode(self, body: bytes) -> Answer[P]:
-        decoder = _page_decoder(self.payload, self.items, self.paging.reads)
+        decoder = _page_decoder(cast("Hashable", self.payload), self.items, self.paging.reads)
         page = decoder.decode(body)
         if self.items is None:
             return Answer(records=page, count=len(page))
@@ -117,7 +116,9 @@ class Records(Generic[P, T]):
         answer = Answer(envelope=envelope, records=records, count=len(raws))
         return answer, tuple(items), tuple(broken)
 
-    def _loose(self, response: Response, body: bytes) -> tuple[Mapping[str, Any], list[Any], Source]:
+    def _loose(
+        self, response: Response, body: bytes
+    ) -> tuple[Mapping[str, Any], list[Any], Source]:
         whole = decoded(response, body)
         if self.items is None:
             if not isinstance(whole, list):

@@ -31,14 +31,18 @@ class Page(Generic[T_co]):
 class Reader(Protocol[T_co]):
     """Reads one answer of a listing; a pure function of the two."""
 
-    def __call__(self, request: Request, response: Response) -> Page[T_co]: ...
+    def __call__(self, request: Request, response: Response) -> Page[T_co]:
+        """Return the answer's items and what continues the list."""
 
 
 class Runner(Protocol):
     """What an open hub lends to its providers' recipes."""
 
-    def run(self, call: Call[T]) -> Awaitable[T]: ...
-    def iterate(self, listing: Listing[T]) -> AsyncIterator[T]: ...
+    def run(self, call: Call[T]) -> Awaitable[T]:
+        """Carry out a call."""
+
+    def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+        """Go through a listing."""
 
 
 @frozen(kw_only=True)
@@ -100,5 +104,5 @@ class Listing(Recipe, Generic[T]):
 
     @property
     def parts(self) -> tuple[Listing[T], ...]:
-        """This listing alone and those beside it."""
+        """The listings to read: this one alone, and those beside it."""
         return (evolve(self, beside=()), *self.beside) if self.beside else (self,)

@@ -43,7 +43,7 @@ SENTENCES = (
 HARD_TEXTS = (
     "Emoji: 👩🏽‍⚖️ 🇵🇹 👍🏿 🫠 and a family 👨‍👩‍👧‍👦",
     "Right to left: שלום עולם, مرحبا بالعالم (mixed 123 abc)",
-    'Quotes: "double", \'single\', `back`, „low“, «guillemets» and a \\ backslash',
+    "Quotes: \"double\", 'single', `back`, „low“, «guillemets» and a \\ backslash",
     "Line one\nline two\r\nline three\n\n\tindented",
     "Four bytes: 𝒳𝒴𝒵 𠜎𠜱𠝹 𐍈",
     "Markup-like: <b>not bold</b> & &amp; &lt;tag&gt; a < b > c",
@@ -92,4 +92,6 @@ class Corpus:
         """Return the time until the next thing happens, to the millisecond; one in ten is none."""
         if self.random.random() < 0.1:
             return timedelta()
-        return timedelta(milliseconds=self.random.randrange(int(longest / timedelta(milliseconds=1))))
+        return timedelta(
+            milliseconds=self.random.randrange(int(longest / timedelta(milliseconds=1)))
+        )

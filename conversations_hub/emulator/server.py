@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, ClassVar
 
 from aiohttp import web
 from attrs import field, frozen, mutable
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
-
-    Answer = web.StreamResponse | None
-    Intercept = Callable[[web.Request], Answer | Awaitable[Answer]]
+Answer = web.StreamResponse | None
+Intercept = Callable[[web.Request], Answer | Awaitable[Answer]]
 
 
 @frozen(kw_only=True)
@@ -72,7 +70,7 @@ class Api(ABC):
 
     @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
-        """The paths below the prefix, literals before templates."""
+        """Return the paths below the prefix, literals before templates."""
 
     @abstractmethod
     async def admit(self, request: web.Request) -> None:
@@ -85,22 +83,34 @@ class Api(ABC):
     # What tests compare with: ids in the order that the hub promises for the provider.
 
     @abstractmethod
-    def conversation_ids(self) -> list[str]: ...
+    def conversation_ids(self) -> list[str]:
+        """Return every conversation the account can list."""
+
     @abstractmethod
-    def message_ids(self, conversation: str) -> list[str]: ...
+    def message_ids(self, conversation: str) -> list[str]:
+        """Return every message of a conversation."""
+
     @abstractmethod
-    def participant_ids(self, conversation: str) -> list[str]: ...
+    def participant_ids(self, conversation: str) -> list[str]:
+        """Return every participant of a conversation."""
 
     # What changes behind the client's back, as other users of the API would change it.
 
     @abstractmethod
-    def add_conversation(self) -> str: ...
+    def add_conversation(self) -> str:
+        """Begin a conversation and return its id."""
+
     @abstractmethod
-    def add_message(self, conversation: str) -> str: ...
+    def add_message(self, conversation: str) -> str:
+        """Write a message and return its id."""
+
     @abstractmethod
-    def edit_message(self, conversation: str, message: str) -> None: ...
+    def edit_message(self, conversation: str, message: str) -> None:
+        """Change a message, where the API knows edits."""
+
     @abstractmethod
-    def remove_message(self, conversation: str, message: str) -> None: ...
+    def remove_message(self, conversation: str, message: str) -> None:
+        """Delete a message the way the API does, where it does."""
 
 
 @mutable
@@ -161,7 +171,11 @@ class Server:
                     status=response.status if response is not None else 0,
                 )
             )
-        if isinstance(response, web.Response) and len(response.body or b"") > 1024:
+        if (
+            isinstance(response, web.Response)
+            and isinstance(response.body, bytes)
+            and len(response.body) > 1024
+        ):
             response.enable_compression()
         return response
 

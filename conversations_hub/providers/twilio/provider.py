@@ -118,7 +118,7 @@ class Twilio(Provider):
         )
 
     @operation
-    def conversations(  # noqa: PLR0913 - the filters of the shared question
+    def conversations(
         self,
         *,
         created_after: datetime | None = None,

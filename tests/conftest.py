@@ -1,0 +1,78 @@
+"""The few fixtures that tests share."""
+
+import inspect
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, settings
+
+from conversations_hub.emulator import Emulator
+
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60
+)
+settings.load_profile("suite")
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+@pytest.fixture
+def sample():
+    """Return a provider's payload: sample("twilio", "message-media")."""
+
+    def load(provider, name):
+        return json.loads((SAMPLES / provider / f"{name}.json").read_text(encoding="utf-8"))
+
+    return load
+
+
+@pytest.fixture
+async def emulator():
+    async with Emulator(seed=7, scale=0.1) as running:
+        yield running
+
+
+@pytest.fixture
+async def hub(emulator):
+    async with emulator.hub() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def serve():
+    """Serve a handler on loopback; the value is its base URL."""
+    runners = []
+
+    async def start(handler):
+        app = web.Application()
+
+        async def handle(request):
+            return await handler(request)
+
+        app.router.add_route("*", "/{path:.*}", handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        runners.append(runner)
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+class MockedResponse(aiohttp.ClientResponse):
+    """aioresponses 0.7 does not know of an argument that aiohttp 3.14 made a must."""
+
+    def __init__(self, *args, **kwargs):
+        if "stream_writer" in inspect.signature(aiohttp.ClientResponse.__init__).parameters:
+            kwargs.setdefault("stream_writer", type("Writer", (), {"output_size": 0})())
+        super().__init__(*args, **kwargs)
+
+
+@pytest.fixture
+def mocked_response():
+    return MockedResponse

@@ -1,0 +1,122 @@
+"""A tiny provider and a fake transport, for tests of what all providers share."""
+
+import json
+from functools import partial
+from typing import ClassVar
+
+from attrs import field, frozen
+from msgspec import Struct
+from yarl import URL
+
+from conversations_hub import Conversation, ConversationsHub, Message, Ref
+from conversations_hub.paging import CursorPaging
+from conversations_hub.provider import Provider, base_url_field, operation, secret_field
+from conversations_hub.reading import Record, Records
+from conversations_hub.recipes import Call, Listing
+from conversations_hub.wire import Response
+
+
+class Thing(Struct, frozen=True):
+    id: str
+    name: str | None = None
+
+
+def conversation(provider, payload, raw):
+    return Conversation(ref=Ref(provider, payload.id), title=payload.name, raw=raw)
+
+
+def message(where, payload, raw):
+    return Message(
+        ref=Ref(where.provider, payload.id), conversation=where, text=payload.name, raw=raw
+    )
+
+
+CURSOR = CursorPaging(param="cursor", cursor=("meta", "cursor"), more=("meta", "more"))
+
+
+@frozen(kw_only=True)
+class Acme(Provider):
+    """A provider with two lists and no quirks."""
+
+    env: ClassVar = {"token": ("ACME_TOKEN",), "base_url": ("ACME_URL",)}
+    limits: ClassVar = {"conversations": 100, "messages": 100}
+
+    name: str = field(default="acme")
+    token: str = secret_field()
+    base_url: URL = base_url_field("http://acme.test/api")
+
+    def auth_headers(self):
+        return {"Authorization": f"Bearer {self.token}"}
+
+    @operation
+    def conversations(self, *, page_size=None, **filters):
+        if any(value is not None for value in filters.values()):
+            raise self.unsupported("conversations", "ask for all of them")
+        return Listing(
+            request=self.get("things", query={"size": self.page_size("conversations", page_size)}),
+            read=Records(
+                payload=Thing,
+                items="things",
+                translate=partial(conversation, self.name),
+                paging=CURSOR,
+            ),
+        )
+
+    @operation
+    def messages(self, conversation, *, since=None, until=None, order=None, page_size=None):
+        return Listing(
+            request=self.get("things", self.id_of(conversation), "notes"),
+            read=Records(
+                payload=Thing,
+                items="notes",
+                translate=partial(message, conversation),
+                paging=CURSOR,
+            ),
+            repeats=True,
+            sort_key=(lambda m: m.text) if order else None,
+        )
+
+    @operation
+    def conversation(self, ref):
+        return Call(
+            request=self.get("things", self.id_of(ref)),
+            read=Record(payload=Thing, translate=partial(conversation, self.name)),
+        )
+
+
+def page(ids, cursor=None, *, key="things", more=None, **extra):
+    """Return the bytes of a page; there is more where there is a cursor."""
+    meta = {"more": bool(cursor) if more is None else more}
+    if cursor:
+        meta["cursor"] = cursor
+    records = [one if isinstance(one, dict) else {"id": one, "name": f"n{one}"} for one in ids]
+    return json.dumps({key: records, "meta": meta, **extra}).encode()
+
+
+@frozen
+class FakeTransport:
+    """Answers by cursor, from a dictionary; an exception among the answers is raised once."""
+
+    answers: dict
+    asked: list = field(factory=list)
+
+    async def send(self, provider, request, operation):
+        cursor = request.query.get("cursor")
+        self.asked.append(cursor)
+        answer = self.answers[cursor]
+        if isinstance(answer, list):
+            answer = answer.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return Response(status=200, body=answer, headers={"Content-Type": "application/json"})
+
+
+def hub_on(answers, **options):
+    """Return a hub with Acme on a fake transport."""
+    hub = ConversationsHub(Acme(token="canary-token"), **options)
+    hub._fetcher.transport = FakeTransport(answers)
+    return hub
+
+
+def ids(items):
+    return [item.ref.id for item in items]

@@ -1,0 +1,153 @@
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Struct
+from yarl import URL
+
+from conversations_hub import PagingError, TranslationError
+from conversations_hub.paging import SinglePage
+from conversations_hub.reading import Record, Records
+from conversations_hub.wire import Request, Response
+from strategies import json_values
+from support import CURSOR, Thing, conversation, ids, page
+
+REQUEST = Request(url=URL("http://acme.test/api/things"))
+READ = Records(
+    payload=Thing, items="things", translate=partial(conversation, "acme"), paging=CURSOR
+)
+BARE = Records(
+    payload=Thing,
+    items=None,
+    translate=partial(conversation, "acme"),
+    paging=SinglePage(),
+    blank=b"[]",
+)
+ONE = Record(payload=Thing, translate=partial(conversation, "acme"), item="thing")
+
+
+def read(body, reader=READ, **headers):
+    return reader(REQUEST, Response(status=200, body=body, headers=headers))
+
+
+def test_a_page_becomes_models_and_the_next_request():
+    got = read(page(["1", "2"], "c2", extra={"kept": "in raw"}))
+    assert ids(got.items) == ["1", "2"]
+    assert [dict(item.raw) for item in got.items] == [
+        {"id": "1", "name": "n1"},
+        {"id": "2", "name": "n2"},
+    ]
+    assert got.next.query["cursor"] == "c2"
+    assert got.raw["extra"] == {"kept": "in raw"}
+    assert got.broken == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "path"),
+    [
+        pytest.param({"id": 7}, "things[1].id", id="a field of another type"),
+        pytest.param({"name": "x"}, "things[1]", id="a field that must be there"),
+        pytest.param("text", "things[1]", id="no object"),
+        pytest.param(None, "things[1]", id="null"),
+    ],
+)
+def test_one_broken_record_leaves_its_neighbours_whole(record, path):
+    got = read(
+        page([{"id": "1"}, {"id": "placeholder"}, {"id": "3"}], "c2").replace(
+            b'{"id": "placeholder"}', __import__("json").dumps(record).encode()
+        )
+    )
+    assert ids(got.items) == ["1", "3"]
+    assert [dict(i.raw) for i in got.items] == [{"id": "1"}, {"id": "3"}]
+    ((place, error),) = got.broken
+    assert (place, error.path) == (1, path)
+    assert path in str(error)
+    assert got.next.query["cursor"] == "c2"
+
+
+def test_what_a_translation_stumbles_over_is_a_broken_record_too():
+    def stumble(payload, raw):
+        if payload.id == "2":
+            raise OverflowError("date value out of range")
+        return conversation("acme", payload, raw)
+
+    got = read(
+        page(["1", "2", "3"]),
+        Records(payload=Thing, items="things", translate=stumble, paging=CURSOR),
+    )
+    assert ids(got.items) == ["1", "3"]
+    assert got.broken[0][1].path == "things[1]"
+    assert isinstance(got.broken[0][1].__cause__, OverflowError)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"<html>Bad gateway</html>", "24 bytes of text/html"),
+        (b"", "an empty body"),
+        (b'{"things": [', "12 bytes"),
+        (b'{"things": [{"id": "\xff"}]}', "bytes of"),
+        (b"[]", "no list 'things'"),
+        (b'{"stuff": [], "meta": {"more": false}}', "no list 'things'"),
+        (b'{"things": null}', "no list 'things'"),
+    ],
+)
+def test_an_answer_that_is_no_page_says_what_it_is(body, words):
+    with pytest.raises(TranslationError, match=words) as caught:
+        read(body, **{"content-type": "text/html"})
+    assert "gateway" not in str(caught.value)
+
+
+def test_a_renamed_paging_key_is_an_error_and_no_end():
+    with pytest.raises(PagingError):
+        read(page(["1"], "c2").replace(b'"more"', b'"mor"'))
+
+
+def test_a_bare_list_and_what_an_empty_body_stands_for():
+    assert ids(read(b'[{"id": "1"}]', BARE).items) == ["1"]
+    assert read(b"", BARE).items == read(b"[]", BARE).items == ()
+    with pytest.raises(TranslationError, match="not a list"):
+        read(b"{}", BARE)
+
+
+def test_items_are_put_in_order_where_the_api_promises_none():
+    arranged = Records(
+        payload=Thing,
+        items="things",
+        translate=partial(conversation, "acme"),
+        paging=CURSOR,
+        arrange=lambda items: sorted(items, key=lambda c: c.ref.id),
+    )
+    assert ids(read(page(["3", "1", "2"]), arranged).items) == ["1", "2", "3"]
+
+
+def test_one_thing():
+    got = ONE(Response(status=200, body=b'{"thing": {"id": "1", "more": 2}}'))
+    assert got.ref.id == "1"
+    assert got.raw == {"id": "1", "more": 2}
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [(b"{}", "thing"), (b"[]", "thing"), (b'{"thing": {"id": 1}}', "thing.id"), (b"<p>", "$")],
+)
+def test_one_thing_that_cannot_be_read(body, path):
+    with pytest.raises(TranslationError) as caught:
+        ONE(Response(status=200, body=body))
+    assert caught.value.path == path
+
+
+class Deep(Struct, frozen=True):
+    id: str
+    inner: list[Thing] = []
+
+
+@given(st.lists(json_values | st.fixed_dictionaries({"id": st.text()}), max_size=5))
+def test_no_record_is_dropped_whatever_comes(records):
+    """Each is delivered or named."""
+    import msgspec
+
+    body = msgspec.json.encode({"things": records, "meta": {"more": False}})
+    got = read(body)
+    assert len(got.items) + len(got.broken) == len(records)

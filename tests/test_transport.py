@@ -1,0 +1,272 @@
+"""Timeouts, resets, redirects and retries, over real sockets; single exchanges with aioresponses."""
+
+import asyncio
+import logging
+import time
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aioresponses import aioresponses
+
+from conversations_hub import (
+    AuthenticationError,
+    ConfigurationError,
+    ConversationsHub,
+    InvalidRequestError,
+    RateLimitError,
+    ServerError,
+    StatusError,
+    TransportError,
+)
+from conversations_hub import transport as transport_module
+from conversations_hub.transport import Transport
+from support import Acme
+
+ONE = {"id": "1", "name": "n"}
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(transport_module, "pauses", lambda: iter([0.01] * 50))
+
+
+def hub_at(url, **options):
+    return ConversationsHub(Acme(token="canary-token", base_url=url), **options)
+
+
+class Script:
+    """Answers requests one after another, the last answer for ever."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = []
+
+    async def __call__(self, request):
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return await answer(request)
+
+
+async def ok(_):
+    return web.json_response(ONE)
+
+
+def status(code, headers=None, text="no"):
+    async def answer(_):
+        return web.Response(status=code, headers=headers, text=text)
+
+    return answer
+
+
+async def reset(request):
+    request.transport.abort()
+    return web.Response()
+
+
+async def cut(request):
+    response = web.StreamResponse(headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b'{"id":')
+    request.transport.close()
+    return response
+
+
+async def hang(_):
+    await asyncio.sleep(5)
+    return web.Response()
+
+
+@pytest.mark.parametrize("fault", [reset, cut, status(429), status(500), status(502), status(503)])
+async def test_reads_are_asked_again_after_what_may_pass(serve, fault):
+    script = Script(fault, fault, ok)
+    async with hub_at(await serve(script)) as hub:
+        assert (await hub.conversation("acme:1")).title == "n"
+    assert len(script.requests) == 3
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 409, 410, 412, 422, 423])
+async def test_a_no_is_not_asked_again(serve, code):
+    script = Script(status(code))
+    async with hub_at(await serve(script)) as hub:
+        with pytest.raises(StatusError) as caught:
+            await hub.conversation("acme:1")
+    assert len(script.requests) == 1
+    assert (caught.value.status, caught.value.provider) == (code, "acme")
+    assert caught.value.operation == "conversation"
+
+
+async def test_attempts_are_counted(serve):
+    script = Script(status(503))
+    async with hub_at(await serve(script), retries=2) as hub:
+        with pytest.raises(ServerError):
+            await hub.conversation("acme:1")
+    assert len(script.requests) == 3
+
+
+async def test_retry_after_is_a_least(serve):
+    script = Script(status(429, {"Retry-After": "1"}), ok)
+    async with hub_at(await serve(script)) as hub:
+        start = time.monotonic()
+        await hub.conversation("acme:1")
+    assert time.monotonic() - start >= 1.0
+
+
+async def test_a_wait_beyond_the_deadline_is_told_at_once(serve):
+    script = Script(status(429, {"Retry-After": "3600"}))
+    async with hub_at(await serve(script), deadline=5) as hub:
+        start = time.monotonic()
+        with pytest.raises(RateLimitError) as caught:
+            await hub.conversation("acme:1")
+    assert caught.value.retry_after == 3600.0
+    assert time.monotonic() - start < 2
+
+
+async def test_one_attempt_and_all_of_them_are_bounded(serve):
+    script = Script(hang)
+    url = await serve(script)
+    async with hub_at(url, timeout=0.1, retries=1) as hub:
+        with pytest.raises(TransportError, match=r"no whole answer within 0\.1 s"):
+            await hub.conversation("acme:1")
+    assert len(script.requests) == 2
+    async with hub_at(url, timeout=0.1, deadline=0.35, retries=50) as hub:
+        with pytest.raises(TransportError, match=r"within 0\.35 s"):
+            await hub.conversation("acme:1")
+
+
+async def test_waiting_for_a_connection_takes_no_time_from_an_attempt(serve):
+    async def slow(_):
+        await asyncio.sleep(0.02)
+        return web.json_response(ONE)
+
+    async with hub_at(await serve(Script(slow)), connections=4, timeout=1.0) as hub:
+        got = await asyncio.gather(*(hub.run(hub.conversation("acme:1")) for _ in range(300)))
+    assert len(got) == 300
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_redirects_are_not_followed(serve, code):
+    elsewhere = Script(ok)
+    there = await serve(elsewhere)
+    here = await serve(Script(status(code, {"Location": f"{there}/things/1"})))
+    async with hub_at(here) as hub:
+        with pytest.raises(StatusError, match="redirects are not followed"):
+            await hub.conversation("acme:1")
+    assert elsewhere.requests == []
+
+
+async def test_what_goes_over_the_wire(serve):
+    script = Script(ok)
+    async with hub_at(await serve(script)) as hub:
+        await hub.conversation("acme:a/b?c")
+    (request,) = script.requests
+    assert request.raw_path == "/things/a%2Fb%3Fc"
+    assert request.headers["Authorization"] == "Bearer canary-token"
+    assert request.headers["Accept"] == "application/json"
+    assert "gzip" in request.headers["Accept-Encoding"]
+    assert request.headers["User-Agent"].startswith("conversations-hub/")
+
+
+async def test_gzip_is_unpacked(serve):
+    async def packed(_):
+        response = web.json_response(ONE | {"padding": "x" * 5000})
+        response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    async with hub_at(await serve(Script(packed))) as hub:
+        assert (await hub.conversation("acme:1")).title == "n"
+
+
+async def test_cookies_are_neither_kept_nor_sent(serve):
+    async def cookie(_):
+        return web.json_response(ONE, headers={"Set-Cookie": "id=1"})
+
+    script = Script(cookie)
+    async with hub_at(await serve(script)) as hub:
+        await hub.conversation("acme:1")
+        await hub.conversation("acme:1")
+    assert "Cookie" not in script.requests[1].headers
+
+
+async def test_a_hub_is_made_without_a_loop_and_closed_once(serve):
+    hub = await asyncio.to_thread(hub_at, await serve(Script(ok)))
+    await hub.conversation("acme:1")
+    await hub.aclose()
+    await hub.aclose()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await hub.conversation("acme:1")
+
+
+async def test_a_session_of_the_callers_stays_open(serve):
+    async with aiohttp.ClientSession() as session:
+        async with hub_at(await serve(Script(ok)), session=session) as hub:
+            await hub.conversation("acme:1")
+        assert not session.closed
+
+
+async def test_a_proxy_is_used(serve):
+    script = Script(ok)
+    proxy = await serve(script)
+    async with hub_at("http://provider.test/api", proxy=proxy) as hub:
+        await hub.conversation("acme:1")
+    assert script.requests[0].raw_path == "http://provider.test/api/things/1"
+
+
+async def test_nobody_there():
+    async with hub_at("http://127.0.0.1:1", retries=1) as hub:
+        with pytest.raises(TransportError, match="check base_url"):
+            await hub.conversation("acme:1")
+
+
+async def test_secrets_are_in_no_error_and_no_log(serve, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    async def echo(request):
+        return web.Response(status=401, text=f"who is {request.headers['Authorization']}?")
+
+    async def garbage(request):
+        request.transport.write(b"HTTP/9.9 nonsense\r\n\r\n")
+        request.transport.close()
+        return web.Response()
+
+    for fault in (echo, garbage, reset):
+        async with hub_at(await serve(Script(fault)), retries=1) as hub:
+            with pytest.raises((AuthenticationError, TransportError)) as caught:
+                await hub.conversation("acme:1")
+        error = caught.value
+        while error is not None:
+            assert "canary-token" not in f"{error} {error!r} {vars(error)}"
+            error = error.__cause__
+    assert "canary-token" not in caplog.text
+    assert "canary-token" not in repr(hub["acme"])
+
+
+async def test_one_exchange(mocked_response):
+    with aioresponses() as mock:
+        mock.get(
+            "http://acme.test/api/things/1", payload=ONE, response_class=mocked_response
+        )
+        transport = Transport()
+        provider = Acme(token="t")
+        response = await transport.send(provider, provider.get("things", "1"), "conversation")
+        await transport.aclose()
+    assert (response.status, response.body) == (200, b'{"id": "1", "name": "n"}')
+    assert response.header("content-type") == "application/json"
+
+
+async def test_a_refusal_is_the_callers_to_put_right(mocked_response):
+    with aioresponses() as mock:
+        mock.get(
+            "http://acme.test/api/things/1",
+            status=400,
+            body="canary-token",
+            response_class=mocked_response,
+        )
+        transport = Transport()
+        provider = Acme(token="canary-token")
+        with pytest.raises(InvalidRequestError) as caught:
+            await transport.send(provider, provider.get("things", "1"), "conversation")
+        await transport.aclose()
+    assert str(caught.value) == (
+        "acme.conversation: HTTP 400 from GET http://acme.test/api/things/1"
+    )
