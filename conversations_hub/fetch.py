@@ -109,7 +109,8 @@ class Fetcher:
             asking = Question(provider=provider.name, name="people")
             for call in provider.people(_conversation(items), refs):
                 with suppress(NotFoundError):  # none of them is known: a name is no must
-                    found.update(dict(await self.run(evolve(call, question=asking))))
+                    people: Mapping[Ref, Author] = await self.run(evolve(call, question=asking))
+                    found.update(people)
             directory.learn([*refs, *found], found)
         return tuple(named(item, directory) for item in items)
 
@@ -365,7 +366,7 @@ class Pager(AsyncIterator[T]):
         )
 
     def _saved_walk(self, walk: Walk[T]) -> saving.SavedWalk:
-        base = self._fetcher.provider_of(walk.listing).base_url
+        provider = self._fetcher.provider_of(walk.listing)
         taken: set[str] = walk.taken
         # A list that is put in order was not delivered before it was read to its end.
         request = walk.listing.request if walk.next and walk.listing.sort_key else walk.next
@@ -377,8 +378,8 @@ class Pager(AsyncIterator[T]):
             rest = {key_of(e) for e in self._entries[self._at :]}
             taken = {key_of(e) for e in self._batch.entries} - rest
         return saving.SavedWalk(
-            first=saving.relative(walk.listing.request, base),
-            next=None if request is None else saving.relative(request, base),
+            first=provider.fingerprint(walk.listing.request),
+            next=None if request is None else saving.relative(request, provider.base_url),
             note={} if request is None else request.note,
             taken=tuple(sorted(taken)),
         )

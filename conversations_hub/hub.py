@@ -247,7 +247,7 @@ class ConversationsHub:
         if getattr(method, "is_operation", False) is False:
             raise CheckpointError(f"{question.provider} has no listing {question.name!r}")
         listing: Listing[Any] = getattr(provider, question.name)(**question.arguments)
-        firsts = [saving.relative(part.request, provider.base_url) for part in listing.parts]
+        firsts = [provider.fingerprint(part.request) for part in listing.parts]
         if firsts != [walk.first for walk in saved.walks]:
             raise CheckpointError(
                 "the checkpoint belongs to another query or account; start the walk anew",

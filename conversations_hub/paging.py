@@ -65,9 +65,8 @@ class CursorPaging:
             if self.edge is None or dig(answer.envelope, self.more[:1]) is not MISSING:
                 raise PagingError(f"the answer does not say {'.'.join(self.more)}")
             # Nothing about paging at all: ask on from the last record until there is none.
-            more, cursor = bool(answer.records), MISSING
-            if more:
-                cursor = self.edge(answer.records)
+            more = bool(answer.count)
+            cursor = self.edge(answer.records) if answer.records else MISSING
         if more is MISSING:
             more = cursor is not MISSING and bool(answer.count)
         if not _truth(more):

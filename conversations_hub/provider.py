@@ -68,6 +68,16 @@ def base_url_field(default: Any = NOTHING) -> Any:
     return field(default=default, converter=_base_url)
 
 
+def name_field(default: Any = NOTHING) -> Any:
+    """Return the field of a provider's name, which refs must be able to carry."""
+    return field(default=default, validator=_is_plain)
+
+
+def _is_plain(_: Any, __: Any, name: str) -> None:
+    if not name or ":" in name:
+        raise ConfigurationError(f"{name!r} cannot name a provider; leave out the colon")
+
+
 def secret_field(default: Any = NOTHING) -> Any:
     """Return the field of a credential, which `repr` leaves out and errors never show."""
     return field(default=default, repr=False)
@@ -92,14 +102,9 @@ class Provider:
     limits: ClassVar[Mapping[str, int]] = {}
     """The largest page of each listing."""
 
-    name: str = field()
+    name: str = name_field()
     base_url: URL = base_url_field()
     _runner: Runner | None = field(default=None, init=False, eq=False, repr=False)
-
-    @name.validator
-    def _name_is_plain(self, _: Any, name: str) -> None:
-        if not name or ":" in name:
-            raise ConfigurationError(f"{name!r} cannot name a provider; leave out the colon")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -152,6 +157,13 @@ class Provider:
     def problem(self, request: Request, response: Response) -> Problem:  # noqa: ARG002
         """Read a refusal; without a provider's own way, its status says enough."""
         return Problem()
+
+    def fingerprint(self, request: Request) -> str:
+        """Return what a checkpoint knows a list by: where its first request goes, below the base.
+
+        Hosts, ports and prefixes may differ where it is resumed.
+        """
+        return request.target.removeprefix(self.base_url.raw_path.rstrip("/"))
 
     def instead(self, request: Request, error: StatusError) -> Request | None:  # noqa: ARG002
         """Return another way to ask after this refusal, if there is one."""
@@ -245,8 +257,10 @@ class Provider:
 
     def redact(self, text: str) -> str:
         """Take this provider's credentials out of a text."""
-        for f in fields(type(self)):
-            if f.repr is False and isinstance(secret := getattr(self, f.name), str) and secret:
+        hidden = (getattr(self, f.name) for f in fields(type(self)) if f.repr is False)
+        for secret in hidden:
+            # What is shorter is found by chance in any text.
+            if isinstance(secret, str) and len(secret) > 5:
                 text = text.replace(secret, "***")
         return text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -43,6 +43,14 @@ def instant(moment: datetime) -> str:
         )
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """Return the moment moved, or left where there is no further to go."""
+    try:
+        return (moment + by).astimezone(UTC)
+    except OverflowError:
+        return moment
 
 
 def path_segment(text: str) -> str:

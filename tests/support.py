@@ -10,7 +10,7 @@ from yarl import URL
 
 from conversations_hub import Conversation, ConversationsHub, Message, Ref
 from conversations_hub.paging import CursorPaging
-from conversations_hub.provider import Provider, base_url_field, operation, secret_field
+from conversations_hub.provider import Provider, base_url_field, name_field, operation, secret_field
 from conversations_hub.reading import Record, Records
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response
@@ -41,7 +41,7 @@ class Acme(Provider):
     env: ClassVar = {"token": ("ACME_TOKEN",), "base_url": ("ACME_URL",)}
     limits: ClassVar = {"conversations": 100, "messages": 100}
 
-    name: str = field(default="acme")
+    name: str = name_field("acme")
     token: str = secret_field()
     base_url: URL = base_url_field("http://acme.test/api")
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from hypothesis import given
+from strategies import models
 
 from conversations_hub import (
     ConfigurationError,
@@ -11,7 +12,6 @@ from conversations_hub import (
     Ref,
     codec,
 )
-from strategies import models
 
 
 @given(models)

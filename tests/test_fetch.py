@@ -8,6 +8,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import Acme, FakeTransport, hub_on, ids, page
 
 from conversations_hub import (
     CheckpointError,
@@ -18,7 +19,6 @@ from conversations_hub import (
     TranslationError,
     UnsupportedError,
 )
-from support import Acme, FakeTransport, hub_on, ids, page
 
 THREE = {
     None: page(["1", "2"], "b"),

@@ -102,7 +102,9 @@ def test_a_link_elsewhere_is_an_error_and_no_request(link):
 
 def test_behind_a_gateway_the_provider_does_not_know_our_prefix():
     ours = Request(url=URL("https://gateway.test/twilio/v1/things"))
-    request = LINK.after(ours, answer(meta={"next": "https://api.vendor.test/v1/things?PageToken=x"}))
+    request = LINK.after(
+        ours, answer(meta={"next": "https://api.vendor.test/v1/things?PageToken=x"})
+    )
     assert str(request.url) == "https://gateway.test/twilio/v1/things?PageToken=x"
 
 

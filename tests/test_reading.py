@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from strategies import json_values
+from support import CURSOR, Thing, conversation, ids, page
 from yarl import URL
 
 from conversations_hub import PagingError, TranslationError
 from conversations_hub.paging import SinglePage
 from conversations_hub.reading import Record, Records
 from conversations_hub.wire import Request, Response
-from strategies import json_values
-from support import CURSOR, Thing, conversation, ids, page
 
 REQUEST = Request(url=URL("http://acme.test/api/things"))
 READ = Records(

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aioresponses import aioresponses
+from support import Acme
 
 from conversations_hub import (
     AuthenticationError,
@@ -21,7 +22,6 @@ from conversations_hub import (
 )
 from conversations_hub import transport as transport_module
 from conversations_hub.transport import Transport
-from support import Acme
 
 ONE = {"id": "1", "name": "n"}
 
@@ -243,9 +243,7 @@ async def test_secrets_are_in_no_error_and_no_log(serve, caplog):
 
 async def test_one_exchange(mocked_response):
     with aioresponses() as mock:
-        mock.get(
-            "http://acme.test/api/things/1", payload=ONE, response_class=mocked_response
-        )
+        mock.get("http://acme.test/api/things/1", payload=ONE, response_class=mocked_response)
         transport = Transport()
         provider = Acme(token="t")
         response = await transport.send(provider, provider.get("things", "1"), "conversation")

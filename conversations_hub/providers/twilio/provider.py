@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from attrs import Factory, field, frozen
+from attrs import Factory, frozen
 from yarl import URL
 
 from conversations_hub.errors import ConfigurationError, CursorExpiredError
@@ -29,13 +29,14 @@ from conversations_hub.provider import (
     both,
     check_order,
     json_object,
+    name_field,
     operation,
     secret_field,
 )
 from conversations_hub.providers.twilio import payloads, translate
 from conversations_hub.reading import Record, Records
 from conversations_hub.recipes import Call, Listing
-from conversations_hub.wire import Request, Response
+from conversations_hub.wire import Request, Response, shifted
 
 # With an edge or region configured, links may still name the generic host.
 PAGES = PageTokenPaging(
@@ -80,7 +81,7 @@ class Twilio(Provider):
         "participants": 100,
     }
 
-    name: str = field(default="twilio")
+    name: str = name_field("twilio")
     account_sid: str
     auth_token: str | None = secret_field(None)
     api_key_sid: str | None = None
@@ -270,4 +271,4 @@ class Twilio(Provider):
 
 def _day(moment: datetime | None, time: str, later: timedelta = timedelta()) -> str | None:
     """Return the UTC day of a moment: the filters want whole days."""
-    return f"{(moment + later).astimezone(UTC):%Y-%m-%d}{time}" if moment else None
+    return f"{shifted(moment, later).date()}{time}" if moment else None

@@ -175,7 +175,7 @@ class Store:
         self._mirror(record)
         self._touch(record)
 
-    def add_message(  # noqa: PLR0913 - a message has that many parts
+    def add_message(
         self,
         conversation: int,
         sender: Record,

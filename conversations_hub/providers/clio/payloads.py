@@ -1,0 +1,110 @@
+"""What we read of Clio's answers; everything else stays in `raw`.
+
+Clio promises no field but the id: what was asked for may be null, and what the token may not
+see comes as `{"redacted": true}` in place of its fields.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+# With an offset, always: a time without one could be anybody's.
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class Person(Struct, frozen=True):
+    """A user of the firm or a contact; a membership tells the id and hardly ever more."""
+
+    id: int | None = None
+    type: str | None = None
+    name: str | None = None
+    identifier: str | None = None
+    secondary_identifier: str | None = None
+
+
+class Membership(Struct, frozen=True):
+    """Somebody's place in a conversation."""
+
+    id: int
+    member: Person | None = None
+    created_at: Moment | None = None
+
+
+class Member(Struct, frozen=True):
+    """As much of a membership as a conversation needs."""
+
+    member: Person | None = None
+
+
+class Matter(Struct, frozen=True):
+    """The case that a conversation belongs to."""
+
+    id: int | None = None
+    display_number: str | None = None
+    description: str | None = None
+    redacted: bool | None = None
+
+
+class LastMessage(Struct, frozen=True):
+    """As much of a conversation's last message as tells when it was."""
+
+    created_at: Moment | None = None
+
+
+class Conversation(Struct, frozen=True):
+    """A conversation."""
+
+    id: int
+    subject: str | None = None
+    archived: bool | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
+    matter: Matter | None = None
+    last_message: LastMessage | None = None
+    memberships: list[Member] | None = None
+
+
+class Document(Struct, frozen=True):
+    """A file of a message, which has one at most."""
+
+    id: int | None = None
+    name: str | None = None
+    filename: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+
+
+class Thread(Struct, frozen=True):
+    """The conversation, as its message tells of it."""
+
+    id: int | None = None
+    subject: str | None = None
+
+
+class Message(Struct, frozen=True):
+    """A message of a conversation."""
+
+    id: int
+    body: str | None = None
+    created_at: Moment | None = None
+    updated_at: Moment | None = None
+    sender: Person | None = None
+    receivers: list[Person] | None = None
+    document: Document | None = None
+    conversation: Thread | None = None
+
+
+class Address(Struct, frozen=True):
+    """From whom and to whom a message went, and nothing else of it."""
+
+    sender: Person | None = None
+    receivers: list[Person] | None = None
+
+
+class Addresses(Struct, frozen=True):
+    """A page of messages, read for the people in it."""
+
+    data: list[Address]

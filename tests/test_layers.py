@@ -1,0 +1,120 @@
+"""Who may import whom: read downwards, imports only point up."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import conversations_hub
+
+ROOT = Path(conversations_hub.__file__).parent
+
+# From the top of the house to the front door. A module may import those on rows above its own.
+ROWS = [
+    ["raw", "errors", "construct", "html_text"],
+    ["models", "wire"],
+    ["retrying", "codec", "recipes"],
+    ["reading", "checkpoint"],
+    ["paging", "provider"],
+    ["providers"],
+    ["people", "transport"],
+    ["fetch"],
+    ["hub"],
+]
+ROW = {name: index for index, row in enumerate(ROWS) for name in row}
+# The way in and what is built on the hub.
+ABOVE_ALL = {"__init__", "__main__", "cli", "emulator"}
+NETWORK = {"aiohttp"}
+
+
+def modules():
+    return sorted(ROOT.rglob("*.py"))
+
+
+def area(path):
+    """Return the row's name of a module: `providers` for a provider, `emulator` for a fake."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    if "emulator" in parts:
+        return "emulator"
+    return parts[0]
+
+
+def imports(path):
+    """Return what a module imports while running; imports for types alone do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.module == "conversations_hub":
+                yield from (f"conversations_hub.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def ours(names):
+    return [
+        n.removeprefix("conversations_hub.") for n in names if n.startswith("conversations_hub.")
+    ]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_up(path):
+    here = area(path)
+    if here in ABOVE_ALL:
+        return
+    assert here in ROW, f"{here} has no place in the house"
+    for name in ours(imports(path)):
+        there = name.split(".")[0]
+        if here == there == "providers":
+            mine = path.relative_to(ROOT).parts[1]
+            assert name.split(".")[1] == mine, f"{path} imports another provider: {name}"
+        else:
+            assert ROW[there] < ROW[here], f"{here} imports {there}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_the_transport_touches_the_network(path):
+    allowed = {"transport", "emulator", "hub"}  # the hub names the session that it is given
+    if NETWORK & {name.split(".")[0] for name in imports(path) if name}:
+        assert area(path) in allowed
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_but_the_loops_that_wait_is_async(path):
+    waits = {"recipes", "fetch", "transport", "hub", "cli", "emulator"}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree)):
+        assert area(path) in waits
+
+
+def test_a_fake_shares_no_translation_with_the_library():
+    for path in modules():
+        if "emulator" in path.parts and "providers" in path.parts:
+            others = [name for name in ours(imports(path)) if "emulator" not in name.split(".")]
+            assert others == [], path
+
+
+def test_providers_words_stay_in_their_folders():
+    names = ("twilio", "sunshine", "clio", "circuit")
+    for path in modules():
+        if area(path) in {"providers", "emulator", "cli", "__init__"} or path.name == "__init__.py":
+            continue
+        code = ast.parse(path.read_text(encoding="utf-8"))
+        words = [n.value for n in ast.walk(code) if isinstance(n, ast.Constant)]
+        docs = {
+            ast.get_docstring(n, clean=False)
+            for n in ast.walk(code)
+            if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        for word in words:
+            if isinstance(word, str) and word not in docs and "such as" not in word:
+                assert not any(name in word.lower() for name in names), f"{path.name}: {word!r}"

@@ -1,0 +1,98 @@
+from datetime import UTC, datetime
+
+import pytest
+from support import Acme
+
+from conversations_hub import ConfigurationError, Ref, UnsupportedError
+from conversations_hub.provider import between, both
+from conversations_hub.recipes import Call, Listing
+
+ACME = Acme(token="canary-token")
+
+
+def test_questions_are_answered_with_values():
+    listing, call = ACME.conversations(page_size=5), ACME.conversation(Ref("acme", "1"))
+    assert isinstance(listing, Listing)
+    assert isinstance(call, Call)
+    assert listing.request.target == "/api/things?size=5"
+    assert (listing.question.provider, listing.question.name) == ("acme", "conversations")
+    assert listing.question.arguments == {"page_size": 5}
+
+
+async def test_a_recipe_on_its_own_says_to_use_a_hub():
+    with pytest.raises(ConfigurationError, match=r"acme\.conversation: .*ConversationsHub"):
+        await ACME.conversation(Ref("acme", "1"))
+    with pytest.raises(ConfigurationError, match="hub.iterate"):
+        async for _ in ACME.conversations():
+            pass
+
+
+def test_capabilities_are_what_is_implemented():
+    assert ACME.capabilities == {"conversations", "messages", "conversation"}
+    with pytest.raises(UnsupportedError, match=r"acme\.participants"):
+        ACME.participants(Ref("acme", "1"))
+
+
+def test_a_page_is_no_larger_than_the_api_allows():
+    assert ACME.page_size("conversations", None) == 100
+    assert ACME.page_size("conversations", 7) == 7
+    assert ACME.page_size("conversations", 7000) == 100
+    with pytest.raises(ConfigurationError, match="starts at 1"):
+        ACME.page_size("conversations", 0)
+
+
+def test_a_ref_of_another_provider_is_refused():
+    with pytest.raises(ConfigurationError, match="belongs to 'clio'"):
+        ACME.conversation(Ref("clio", "1"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://acme.test",
+        "acme.test",
+        "",
+        "http://",
+        "https://u:p@acme.test",
+        "https://acme.test/?a=1",
+    ],
+)
+def test_a_base_url_that_cannot_work_is_refused(url):
+    with pytest.raises(ConfigurationError, match="base_url"):
+        Acme(token="t", base_url=url)
+
+
+@pytest.mark.parametrize("url", ["https://acme.test/api", "https://acme.test/api/"])
+def test_a_base_url_keeps_its_prefix(url):
+    assert str(Acme(token="t", base_url=url).get("x").url) == "https://acme.test/api/x"
+
+
+@pytest.mark.parametrize("name", ["", "a:b"])
+def test_a_name_that_refs_cannot_carry_is_refused(name):
+    with pytest.raises(ConfigurationError, match="name a provider"):
+        Acme(token="t", name=name)
+
+
+def test_settings_come_from_the_environment_and_missing_ones_are_named():
+    found = Acme.from_env({"ACME_TOKEN": "t", "ACME_URL": "https://elsewhere.test"})
+    assert (found.token, str(found.base_url)) == ("t", "https://elsewhere.test/")
+    with pytest.raises(ConfigurationError, match=r"token \(ACME_TOKEN\)"):
+        Acme.from_env({})
+    with pytest.raises(ConfigurationError, match="no setting tocken"):
+        Acme.from_settings({"tocken": "t"})
+
+
+def test_filters_are_half_open_and_pass_what_has_no_time():
+    day = [datetime(2026, 1, d, tzinfo=UTC) for d in (1, 2, 3)]
+    keep = between(lambda at: at, day[0], day[2])
+    assert [keep(at) for at in [*day, None]] == [True, True, False, True]
+    assert between(lambda at: at, None, None) is None
+    assert both(None, None) is None
+    assert both(keep, lambda at: at == day[1])(day[0]) is False
+    with pytest.raises(ConfigurationError, match="time zone"):
+        between(lambda at: at, datetime(2026, 1, 1), None)  # noqa: DTZ001
+
+
+def test_a_bound_provider_is_still_the_same():
+    assert ACME.bound(object()) == ACME
+    assert "canary-token" not in repr(ACME)
