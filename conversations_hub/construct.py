@@ -24,8 +24,11 @@ def constructor(model: Callable[P, T]) -> Callable[P, T]:
     for field in fields:
         if field.validator or field.converter:
             raise TypeError(f"{cls.__name__}.{field.name} has a validator or a converter")
-    twin = type(cls.__name__, (cls,), {"__slots__": (), "__setattr__": object.__setattr__})
-    scope: dict[str, Any] = {"new": twin.__new__, "twin": twin, "model": cls}
+    # Setting and deleting share one slot in C: with either of them left in Python, every
+    # assignment would go through it.
+    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
+    twin = type(cls.__name__, (cls,), {"__slots__": (), **plain})
+    scope: dict[str, Any] = {"twin": twin, "model": cls}
     exec(_source(fields, scope), scope)  # noqa: S102 - text made from our own field names
     return cast("Callable[P, T]", scope["make"])
 
@@ -35,7 +38,7 @@ def _source(fields: tuple[attrs.Attribute[Any], ...], scope: dict[str, Any]) -> 
     positional = [_parameter(f, scope) for f in fields if not f.kw_only]
     keyword = [_parameter(f, scope) for f in fields if f.kw_only]
     parameters = [*positional, *(["*", *keyword] if keyword else [])]
-    lines = [f"def make({', '.join(parameters)}):", " it = new(twin)"]
+    lines = [f"def make({', '.join(parameters)}):", " it = twin()"]
     for f in fields:
         if isinstance(f.default, attrs.Factory):  # type: ignore[arg-type]
             lines.append(f" it.{f.name} = f_{f.name}() if {f.name} is d_{f.name} else {f.name}")

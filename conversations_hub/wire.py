@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
 import msgspec
 from attrs import evolve, field, frozen
@@ -92,7 +92,7 @@ class Request:
         kept = [
             part
             for part in self.url.raw_query_string.split("&")
-            if part and parse_qsl(part, keep_blank_values=True)[0][0] not in params
+            if part and unquote_plus(part.partition("=")[0]) not in params
         ]
         return self.with_raw_query("&".join([*kept, *filter(None, [query_text(params)])]))
 

@@ -1,3 +1,5 @@
+import timeit
+
 import attrs
 import pytest
 from attrs import frozen
@@ -46,3 +48,20 @@ def test_a_model_that_checks_its_values_is_refused():
 
     with pytest.raises(TypeError, match="converter"):
         constructor(Checked)
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        (Ref, {"provider": "a", "id": "1"}),
+        (Message, {"ref": Ref("a", "1"), "conversation": Ref("a", "2")}),
+    ],
+)
+def test_it_is_what_it_is_for(model, values):
+    """Faster than the class by a margin that no noise makes up for."""
+    make = constructor(model)
+
+    def fastest(build):
+        return min(timeit.repeat(lambda: build(**values), number=2000, repeat=7))
+
+    assert fastest(make) < 0.8 * fastest(model)

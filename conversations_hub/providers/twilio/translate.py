@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -26,9 +27,12 @@ from conversations_hub.models import (
 from conversations_hub.providers.twilio import payloads
 from conversations_hub.raw import Raw
 
-new_author = constructor(Author)
 new_message = constructor(Message)
 new_ref = constructor(Ref)
+
+# An enum's member is looked up anew each time; here it matters.
+SENT, EDITED = MessageState.SENT, MessageState.EDITED
+TEXT, MEDIA = MessageKind.TEXT, MessageKind.MEDIA
 
 STATES = {
     "active": ConversationState.OPEN,
@@ -60,21 +64,16 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     """Translate one message."""
     provider = conversation.provider
     created, updated = payload.date_created, payload.date_updated
-    direction, role = _sender(payload.author, payload.participant_sid)
-    sender = payload.participant_sid
+    direction, author = _sender(provider, payload.author, payload.participant_sid)
     return new_message(
         ref=new_ref(provider, payload.sid),
         conversation=conversation,
         kind=_kind(payload),
         direction=direction,
-        author=new_author(
-            ref=new_ref(provider, sender) if sender else None, name=payload.author, role=role
-        )
-        if sender or payload.author
-        else None,
+        author=author,
         text=payload.body,
         attachments=_attachments(payload) if payload.media else (),
-        state=MessageState.EDITED if updated and updated != created else MessageState.SENT,
+        state=EDITED if updated and updated != created else SENT,
         sent_at=created,
         updated_at=updated,
         metadata=attributes(payload.attributes),
@@ -115,12 +114,24 @@ def attributes(text: str | None) -> Mapping[str, Any]:
 
 def _kind(payload: payloads.Message) -> MessageKind:
     if payload.media:
-        return MessageKind.MEDIA
+        return MEDIA
     # A content template sends its words without repeating them in the body.
-    return MessageKind.CARD if payload.content_sid and not payload.body else MessageKind.TEXT
+    return MessageKind.CARD if payload.content_sid and not payload.body else TEXT
 
 
-def _sender(author: str | None, participant: str | None) -> tuple[Direction, Role]:
+# The same few people write most of a conversation.
+@lru_cache(maxsize=4096)
+def _sender(
+    provider: str, author: str | None, participant: str | None
+) -> tuple[Direction, Author | None]:
+    direction, role = _side(author, participant)
+    if author is None and participant is None:
+        return direction, None
+    ref = Ref(provider, participant) if participant else None
+    return direction, Author(ref=ref, name=author, role=role)
+
+
+def _side(author: str | None, participant: str | None) -> tuple[Direction, Role]:
     """Tell from the message alone which way it went; an e-mail may be an address or a name."""
     if author == "system" and participant is None:
         return Direction.OUTBOUND, Role.SYSTEM

@@ -1,0 +1,23 @@
+"""The command line, which needs the extra `cli`: click and rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+__all__ = ["main"]
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Carry out a command and return its exit code; the arguments default to the process's."""
+    try:
+        commands = import_module("conversations_hub.cli.commands")
+    except ModuleNotFoundError as missing:
+        if missing.name not in {"click", "rich"}:
+            raise
+        raise SystemExit(
+            f"error: the command line needs {missing.name}: "
+            "python3 -m pip install 'conversations-hub[cli]'"
+        ) from None
+    code: int = commands.run(args)
+    return code

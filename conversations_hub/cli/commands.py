@@ -1,0 +1,400 @@
+"""The commands, their options, and what their ends mean to a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from rich.table import Table
+
+from conversations_hub import codec
+from conversations_hub.cli import render
+from conversations_hub.cli.demo import demo as show_demo
+from conversations_hub.cli.render import Rows, Screen, Thread, visible
+from conversations_hub.cli.settings import Accounts
+from conversations_hub.emulator import Emulator
+from conversations_hub.errors import HubError
+from conversations_hub.fetch import Pager
+from conversations_hub.hub import ConversationsHub, Order
+from conversations_hub.models import ConversationState, Message, Ref
+from conversations_hub.providers import load
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+Show = Callable[[Sequence[T]], None]
+
+INTERRUPTED = 130
+STATES = [state.value for state in ConversationState if state is not ConversationState.UNKNOWN]
+
+
+def ref_of(text: str) -> Ref:
+    """Read PROVIDER:ID."""
+    try:
+        return Ref.parse(text)
+    except ValueError as cause:
+        raise click.BadParameter(str(cause)) from cause
+
+
+def date(text: str) -> datetime:
+    """Read a date or a time in ISO 8601; without an offset it is in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as cause:
+        raise click.BadParameter(
+            f"{text!r} is no ISO 8601 date, such as 2026-01-31T09:30Z"
+        ) from cause
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+LIMIT = click.option("--limit", type=click.IntRange(min=0), help="At most so many.")
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON Lines instead of text.")
+SEED = click.option("--seed", type=int, default=1, show_default=True, help="Which data to invent.")
+SCALE = click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Multiplies how much the emulator holds.",
+)
+LATENCY = click.option(
+    "--latency",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="MS",
+    help="Milliseconds added to every answer.",
+)
+ONLY = click.option("--only", multiple=True, metavar="NAME", help="Emulate this provider alone.")
+
+
+def accounts(command: Callable[..., R]) -> Callable[..., R]:
+    """Add the options that say which accounts a command speaks to."""
+
+    def chosen(
+        *args: Any,
+        config: Path | None,
+        emulator: bool,
+        seed: int,
+        scale: float,
+        resolve_names: bool,
+        **options: Any,
+    ) -> R:
+        if config and emulator:
+            raise click.UsageError("--config and --emulator exclude each other")
+        found = Accounts(
+            config=config, emulator=emulator, seed=seed, scale=scale, resolve_names=resolve_names
+        )
+        return command(found, *args, **options)
+
+    chosen.__name__, chosen.__doc__ = command.__name__, command.__doc__
+    chosen.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in reversed(_ACCOUNT_OPTIONS):
+        option(chosen)
+    return chosen
+
+
+_ACCOUNT_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Read accounts from a TOML file, one table each, instead of the environment.",
+    ),
+    click.option("--emulator", is_flag=True, help="Start the built-in emulator and ask that."),
+    SEED,
+    SCALE,
+    click.option("--resolve-names", is_flag=True, help="Look up people known only by id."),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="conversations-hub")
+def hub() -> None:
+    """Read the conversations of Clio, Circuit, Sunshine Conversations and Twilio.
+
+    Try `demo` first: it needs no account. The other commands take their accounts from the
+    providers' customary environment variables, from --config FILE, or from --emulator.
+
+    Dates are ISO 8601; one without an offset is in UTC.
+    """
+
+
+@hub.command()
+@SEED
+@LATENCY
+@SCALE
+@ONLY
+@click.pass_context
+def demo(
+    ctx: click.Context, seed: int, latency: float, scale: float, only: tuple[str, ...]
+) -> None:
+    """Read everything from four emulated providers, and show it."""
+    same = [f"--seed {seed}"] * (seed != 1) + [f"--scale {scale:g}"] * (scale != 1)
+    program = ctx.find_root().command_path
+    hint = " ".join([program, "messages", "{ref}", "--emulator", "--resolve-names", *same])
+
+    async def work() -> None:
+        emulator = Emulator(seed=seed, latency=latency / 1000, scale=scale, only=only or None)
+        async with emulator:
+            await show_demo(emulator, Screen(), hint)
+
+    finish(work())
+
+
+@hub.command()
+@click.option(
+    "--provider", "names", multiple=True, metavar="NAME", help="This account; can be repeated."
+)
+@click.option("--created-after", type=date, help="Created then or later.")
+@click.option("--created-before", type=date, help="Created earlier.")
+@click.option("--updated-after", type=date, help="Changed then or later.")
+@click.option("--state", type=click.Choice(STATES))
+@click.option("--participant", metavar="WHO", help="A reference, or the provider's own words.")
+@LIMIT
+@JSON
+@accounts
+def conversations(
+    found: Accounts,
+    *,
+    names: tuple[str, ...],
+    state: str | None,
+    participant: str | None,
+    as_json: bool,
+    **filters: Any,
+) -> None:
+    """List conversations, of all accounts at the same time.
+
+    An account that fails does not stop the others; it is reported at the end.
+    """
+
+    async def work() -> int:
+        async with found.hub(names) as opened:
+            filters["state"] = ConversationState(state) if state else None
+            filters["participant"] = _person(opened, participant)
+            able, errors = _able(opened, filters)
+            if able:
+                pager = opened.conversations(*able, **filters, on_error="continue")
+                await pour(pager, as_json, Rows(Screen(), render.CONVERSATIONS).show)
+                errors += pager.errors
+            for error in errors:
+                report(error)
+            return 1 if errors else 0
+
+    finish(work())
+
+
+@hub.command()
+@click.argument("ref", type=ref_of)
+@click.option("--since", type=date, help="Sent then or later.")
+@click.option("--until", type=date, help="Sent earlier.")
+@click.option(
+    "--order",
+    type=click.Choice(["oldest", "newest"]),
+    help="What comes first; without it the oldest, and with --json the provider's own order.",
+)
+@click.option("--ids", is_flag=True, help="Show each message's id, for `show`.")
+@LIMIT
+@JSON
+@accounts
+def messages(
+    found: Accounts, *, ref: Ref, order: Order | None, ids: bool, as_json: bool, **filters: Any
+) -> None:
+    """Show the messages of the conversation REF."""
+    screen = Screen()
+    thread = Thread(ids=ids)
+
+    def show(page: Sequence[Message]) -> None:
+        screen.print(thread.lay_out(page))
+
+    async def work() -> None:
+        async with found.hub([ref.provider]) as opened:
+            pager = opened.messages(ref, order=order or (None if as_json else "oldest"), **filters)
+            plain = Rows(screen, render.MESSAGES).show
+            await pour(pager, as_json, show if screen.is_terminal else plain)
+
+    finish(work())
+
+
+@hub.command()
+@click.argument("ref", type=ref_of)
+@LIMIT
+@JSON
+@accounts
+def participants(found: Accounts, *, ref: Ref, limit: int | None, as_json: bool) -> None:
+    """List the people in the conversation REF."""
+
+    async def work() -> None:
+        async with found.hub([ref.provider]) as opened:
+            pager = opened.participants(ref, limit=limit)
+            await pour(pager, as_json, Rows(Screen(), render.PARTICIPANTS).show)
+
+    finish(work())
+
+
+@hub.command()
+@click.argument("ref", type=ref_of)
+@click.argument("message_id", required=False)
+@JSON
+@accounts
+def show(found: Accounts, *, ref: Ref, message_id: str | None, as_json: bool) -> None:
+    """Show the conversation REF, or its message MESSAGE_ID."""
+
+    async def work() -> None:
+        async with found.hub([ref.provider]) as opened:
+            if message_id is None:
+                thing: Any = await opened.conversation(ref)
+            else:
+                own = message_id.removeprefix(f"{ref.provider}:")
+                thing = await opened.message(ref, own)
+        if as_json:
+            write([codec.dumps(thing)])
+        else:
+            render.details(Screen(), thing)
+
+    finish(work())
+
+
+@hub.command()
+@click.option("--json", "as_json", is_flag=True, help="The settings as one line of JSON.")
+@SEED
+@LATENCY
+@SCALE
+@ONLY
+def emulate(as_json: bool, seed: int, latency: float, scale: float, only: tuple[str, ...]) -> None:
+    """Serve the four APIs until SIGTERM or Ctrl-C."""
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        _on_terminate(stop)
+        emulator = Emulator(seed=seed, latency=latency / 1000, scale=scale, only=only or None)
+        async with emulator:
+            if as_json:
+                write([json.dumps(emulator.settings(), ensure_ascii=False)])
+            else:
+                _show_settings(emulator)
+            await stop.wait()
+
+    finish(work())
+
+
+def _on_terminate(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+    except NotImplementedError:  # Windows
+        signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+
+def _show_settings(emulator: Emulator) -> None:
+    screen = Screen()
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column("Provider", style="cyan")
+    table.add_column("Base URL", overflow="fold")
+    for name in emulator.servers:
+        table.add_row(name, emulator.base_url(name))
+    screen.print(table)
+    screen.print("\nTo speak to it from another shell:\n")
+    for line in _exports(emulator):
+        screen.print(line, soft_wrap=True, style="dim")
+    screen.print("\nIt runs until Ctrl-C.")
+    screen.file.flush()
+
+
+def _exports(emulator: Emulator) -> list[str]:
+    """Return the shell's words for the settings, by each provider's own variable names."""
+    lines = []
+    for name, server in emulator.servers.items():
+        settings = {**server.api.arguments, "base_url": server.base_url}
+        for argument, variables in load(name).env.items():
+            if variables and argument in settings:
+                value = settings[argument]
+                text = value if isinstance(value, str) else ",".join(map(str, value))
+                lines.append(f"export {variables[0]}={shlex.quote(text)}")
+    return lines
+
+
+def _able(opened: ConversationsHub, filters: dict[str, Any]) -> tuple[list[str], list[HubError]]:
+    """Return the accounts that can be asked this, and what is in the way of the others."""
+    able, errors = list[str](), list[HubError]()
+    for name in opened.providers:
+        try:
+            opened.conversations(name, **filters)
+        except HubError as error:
+            errors.append(error)
+        else:
+            able.append(name)
+    return able, errors
+
+
+def _person(opened: ConversationsHub, text: str | None) -> Ref | str | None:
+    """Read a participant: a reference where it begins with an account's name."""
+    if text and text.partition(":")[0] in opened.providers and text.partition(":")[2]:
+        return Ref.parse(text)
+    return text
+
+
+async def pour(pager: Pager[T], as_json: bool, show: Show[T]) -> None:
+    """Print each page when it arrives."""
+    async with pager:
+        async for page in pager.pages():
+            if as_json:
+                write(map(codec.dumps, page.items))
+            else:
+                show(page.items)
+
+
+def write(lines: Iterable[str]) -> None:
+    """Write lines of JSON and let them go."""
+    _encode("utf-8")
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+
+
+def _encode(encoding: str | None = None) -> None:
+    """Write out what the encoding lacks; in UTF-8 that leaves JSON's own escapes."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+
+
+def report(error: HubError) -> None:
+    """Tell standard error what went wrong."""
+    click.echo(f"error: {visible(str(error))}", err=True)
+
+
+def finish(work: Coroutine[Any, Any, int | None]) -> None:
+    """Wait for a command to end; a reader that closed the pipe had enough, which is no error."""
+    try:
+        code = asyncio.run(work)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would flush what is left at exit, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Carry out a command line and return its exit code."""
+    _encode()
+    try:
+        code: int | None = hub.main(args=args, standalone_mode=False)
+    except click.exceptions.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except HubError as error:
+        report(error)
+        return 1
+    return code or 0

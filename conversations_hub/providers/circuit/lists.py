@@ -1,0 +1,134 @@
+"""The lists of Circuit that are not cut by time: a conversation's people, and communities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from attrs import evolve, frozen
+
+from conversations_hub.errors import PagingError, TranslationError
+from conversations_hub.models import Participant, Ref
+from conversations_hub.paging import CursorPaging
+from conversations_hub.providers.circuit import payloads, translate
+from conversations_hub.reading import Answer, Records
+from conversations_hub.recipes import Page
+from conversations_hub.wire import Request, Response
+
+TYPES = ("REGULAR", "MODERATOR", "GUEST", "FORMER", "BOT")
+"""The kinds of participants, each of which is a list of its own."""
+
+BY_POINTER = CursorPaging(
+    param="searchPointer", cursor=("searchPointer",), more=("hasMore",), silent_end=True
+)
+BY_LABEL = CursorPaging(
+    param="nextPagePointer", cursor=("nextPagePointer",), more=("hasMore",), silent_end=True
+)
+
+
+@frozen(kw_only=True)
+class Roster:
+    """Goes through the types of participants, one list after another."""
+
+    types: tuple[str, ...] = TYPES
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The envelope's names that hold the pointer and the flag."""
+        return BY_POINTER.reads
+
+    def after(self, request: Request, answer: Answer[payloads.Participant]) -> Request | None:
+        """Return the request for the next page of a type, or the first of the next type."""
+        onward = BY_POINTER.after(request, answer) or self._next_type(request)
+        if onward is None:
+            return None
+        # The same person may be found under two types.
+        met = [*request.note.get("seen", ()), *(one.user_id for one in answer.records)]
+        return onward.with_note(seen=list(dict.fromkeys(met)))
+
+    def _next_type(self, request: Request) -> Request | None:
+        later = self.types[self.types.index(request.query["type"]) + 1 :]
+        return request.with_query(type=later[0], searchPointer=None) if later else None
+
+
+@frozen(kw_only=True)
+class ParticipantsReader:
+    """Reads a page of participants: one object, or as the description has it a list of them."""
+
+    conversation: Ref
+    rule: Roster
+
+    def __call__(self, request: Request, response: Response) -> Page[Participant]:
+        """Translate the people of a page."""
+        type_ = request.query["type"]
+        read = Records(
+            payload=payloads.Participant,
+            items="participantList",
+            translate=lambda payload, raw: translate.participant(
+                self.conversation, type_, payload, raw
+            ),
+            paging=self.rule,
+            blank=b'{"participantList":[]}',
+        )
+        return read(request, evolve(response, body=_one_object(response.body)))
+
+
+def _one_object(body: bytes) -> bytes:
+    """Return the page itself of a list of pages; more than one are put together."""
+    if not body.lstrip().startswith(b"["):
+        return body
+    try:
+        pages = msgspec.json.decode(body, type=list[msgspec.Raw])
+        if len(pages) == 1:
+            return bytes(pages[0])
+        loose = msgspec.json.decode(body, type=list[dict[str, Any]])
+        people = [one for page in loose for one in page["participantList"]]
+    except (msgspec.MsgspecError, KeyError, TypeError) as cause:
+        raise TranslationError("the answer is not a list of pages", path="$") from cause
+    last = loose[-1] if loose else {}
+    return msgspec.json.encode(last | {"participantList": people})
+
+
+LAST_START = 255
+MOST = 100
+OTHER_ORDER = {"ASCENDING": "DESCENDING", "DESCENDING": "ASCENDING"}
+
+
+@frozen(kw_only=True)
+class Communities:
+    """Reads from the start as far as an index may go, then from the other end until both meet.
+
+    That reaches 355 rows from either end. Where the two do not meet, everything that can be
+    reached is delivered, and then a `PagingError` says that it is not everything.
+    """
+
+    reads: tuple[str, ...] = ()
+
+    def after(self, request: Request, answer: Answer[payloads.Conversation]) -> Request | None:
+        """Return the request for the next rows from this end, or the first from the other."""
+        note = dict(request.note)
+        if note.get("apart"):
+            raise PagingError(
+                f"the first and the last {LAST_START + MOST} communities do not meet: "
+                "Circuit cannot list those between; ask with another sort"
+            )
+        ids = [one.conv_id for one in answer.records]
+        met = not {*ids}.isdisjoint(note.get("near", ()))
+        if met or answer.count < int(request.query["results"]):
+            return None
+        seen = list(dict.fromkeys([*note.get("seen", ()), *ids]))
+        start = int(request.query["startIndex"])
+        if start < LAST_START:
+            return self._further(request, start + answer.count).with_note(**note | {"seen": seen})
+        if "near" in note:
+            return request.with_note(**note | {"seen": seen, "apart": True})
+        other = request.with_query(
+            order=OTHER_ORDER[request.query["order"]], startIndex=0, results=MOST
+        )
+        return other.with_note(seen=seen, near=seen)
+
+    def _further(self, request: Request, start: int) -> Request:
+        """Return the request from an index on; the last takes all that can be reached."""
+        if start < LAST_START:
+            return request.with_query(startIndex=start)
+        return request.with_query(startIndex=LAST_START, results=MOST)

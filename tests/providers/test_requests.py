@@ -1,0 +1,157 @@
+"""Two judges that nobody here wrote: a strict validator and mock servers of the descriptions.
+
+Both live beside the project and are skipped where they are absent.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from conversations_hub import (
+    ConversationsHub,
+    ConversationState,
+    HubError,
+    PagingError,
+    Ref,
+)
+from conversations_hub.emulator import Emulator
+from conversations_hub.providers import PROVIDERS, load
+
+FOLDER = Path(os.environ.get("CONTRACT", Path(__file__).parents[3] / "shared" / "contract"))
+
+pytestmark = [
+    pytest.mark.contract,
+    pytest.mark.skipif(not FOLDER.is_dir(), reason="the published descriptions are not here"),
+]
+
+MOMENT = datetime(2026, 1, 20, 12, 30, tzinfo=UTC)
+FILTERS = [
+    {},
+    {"created_after": MOMENT},
+    {"created_before": MOMENT},
+    {"updated_after": MOMENT},
+    {"state": ConversationState.OPEN},
+    {"state": ConversationState.ARCHIVED},
+    {"participant": "+15551234567"},
+    {"participant": "77001"},
+    {"page_size": 3},
+    {"page_size": 5000},
+]
+NATIVE = {
+    "clio": [
+        {"read_status": True, "for_user": False, "time_entries": True},
+        {"matter_id": 51234, "date": "2026-02-03", "ids": [1, 2]},
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def contracts():
+    pytest.importorskip("openapi_core")
+    sys.path.insert(0, str(FOLDER))
+    from validate_request import Contract  # noqa: PLC0415 - found only here
+
+    return {name: Contract.load(name) for name in PROVIDERS}
+
+
+async def read_everything(hub, name, api):
+    """Ask every question of the read side in every documented way."""
+    for filters in [*FILTERS, *NATIVE.get(name, [])]:
+        try:
+            listing = hub[name].conversations(**filters)
+            await hub.iterate(listing).collect(limit=30)
+        except HubError as error:
+            assert error.status in {None, 400, 404, 422}  # unsupported, or nobody of that name
+    for conversation in api.conversation_ids()[:12]:
+        ref = Ref(name, conversation)
+        await hub.conversation(ref)
+        for order in ("oldest", "newest", None):
+            found = await hub.messages(ref, order=order, since=MOMENT).collect(limit=250)
+        found = await hub.messages(ref).collect(limit=250)
+        await hub.participants(ref).collect(limit=None)
+        if found and "message" in hub[name].capabilities:
+            await hub.message(ref, found[0].ref.id)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_the_validator_accepts_every_request(contracts, name):
+    async with Emulator(seed=5, scale=0.2) as emulator, emulator.hub(resolve_names=True) as hub:
+        await read_everything(hub, name, emulator[name])
+        log = emulator.servers[name].requests
+    assert len(log) > 50
+    problems = {
+        (request.method, request.target): found
+        for request in log
+        if (
+            found := contracts[name].check(
+                request.method, request.target, headers=request.headers, body=request.body
+            )
+        )
+    }
+    assert problems == {}
+
+
+@pytest.fixture(scope="session")
+def mocks(tmp_path_factory):
+    cache = os.environ.get("CONTRACT_CACHE") or str(tmp_path_factory.mktemp("mocks"))
+    with subprocess.Popen(
+        [sys.executable, FOLDER / "serve-specs", "--until-eof"],
+        env=os.environ | {"CONTRACT_CACHE": cache},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        line = process.stdout.readline()
+        if not line:
+            pytest.skip(f"the mock servers could not start: {process.stderr.read()[-300:]}")
+        yield json.loads(line)
+        process.stdin.close()
+
+
+def credentials(name):
+    cls = load(name)
+    settings = {
+        "twilio": {"account_sid": "AC" + "0" * 32, "auth_token": "t"},
+        "sunshine": {"app_id": "a" * 24, "key_id": "k", "secret": "s", "users": ["u" * 24]},
+    }
+    return cls, settings.get(name, {"token": "t"})
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_the_publishers_examples_are_translated(mocks, name):
+    cls, settings = credentials(name)
+    hub = ConversationsHub(cls(base_url=mocks[name], **settings))
+    where = {"twilio": "CH" + "0" * 32, "clio": "1", "circuit": "string"}.get(name, "c" * 24)
+    ref = Ref(name, where)
+    async with hub:
+        found = [
+            await some(hub.conversations()),
+            await some(hub.messages(ref)),
+            await some(hub.participants(ref)),
+        ]
+        assert (await hub.conversation(ref)).ref.provider == name
+        if "message" in hub[name].capabilities:
+            message = {"twilio": "IM" + "0" * 32}.get(name, "1")
+            assert (await hub.message(ref, message)).ref.provider == name
+    assert all(item.ref.provider == name for items in found for item in items)
+    assert any(found)
+
+
+async def some(pager):
+    """Read what there is: the mocks' cursors are constant, so that a walk ends in circles."""
+    found = []
+    try:
+        async for item in pager:
+            found.append(item)
+            if len(found) > 200:
+                break
+    except PagingError as error:
+        assert "circles" in str(error)
+    return found
