@@ -62,14 +62,15 @@ class Fetcher:
     async def run(self, call: Call[T]) -> T:
         """Ask, read, and go on with the next call until there is a value."""
         provider, operation = self.provider_of(call), _operation(call)
-        step: T | Call[T] = call
-        while isinstance(step, Call):
-            response = await self._send(provider, step.request, operation)
+        while True:
+            _, response = await self._send(provider, call.request, operation)
             try:
-                step = step.read(response[1])
+                found = call.read(response)
             except (TranslationError, PagingError) as error:
                 raise _placed(error, provider, operation)  # noqa: B904 - the same error
-        return step
+            if not isinstance(found, Call):
+                return found
+            call = found
 
     async def batch(self, listing: Listing[T], request: Request) -> Batch[T]:
         """Ask for one page and read it."""
@@ -194,7 +195,8 @@ class Walk(Generic[T]):
             )
         errors = [e for e in self._gathered if isinstance(e, TranslationError)]
         items = [e for e in self._gathered if not isinstance(e, TranslationError)]
-        items.sort(key=self.listing.sort_key)
+        if (key := self.listing.sort_key) is not None:
+            items.sort(key=key)
         self._gathered = []
         return Batch(request=first, entries=[*errors, *items], next=None, raw=raw)
 

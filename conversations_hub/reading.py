@@ -39,9 +39,11 @@ class Paging(Protocol):
     @property
     def reads(self) -> tuple[str, ...]:
         """The top-level names of the envelope that the rule looks at."""
+        ...
 
     def after(self, request: Request, answer: Answer[Any]) -> Request | None:
         """Return what continues the list, or None at its end."""
+        ...
 
 
 @frozen(kw_only=True)

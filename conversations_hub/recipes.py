@@ -33,6 +33,7 @@ class Reader(Protocol[T_co]):
 
     def __call__(self, request: Request, response: Response) -> Page[T_co]:
         """Return the answer's items and what continues the list."""
+        ...
 
 
 class Runner(Protocol):
@@ -40,9 +41,11 @@ class Runner(Protocol):
 
     def run(self, call: Call[T]) -> Awaitable[T]:
         """Carry out a call."""
+        ...
 
     def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
         """Go through a listing."""
+        ...
 
 
 @frozen(kw_only=True)

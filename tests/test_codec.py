@@ -2,7 +2,6 @@ import json
 
 import pytest
 from hypothesis import given
-from strategies import models
 
 from conversations_hub import (
     ConfigurationError,
@@ -12,6 +11,7 @@ from conversations_hub import (
     Ref,
     codec,
 )
+from strategies import models
 
 
 @given(models)

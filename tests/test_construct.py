@@ -4,10 +4,10 @@ import attrs
 import pytest
 from attrs import frozen
 from hypothesis import given
-from strategies import messages
 
 from conversations_hub import Author, Message, Ref
 from conversations_hub.construct import constructor
+from strategies import messages
 
 
 @given(messages)

@@ -18,7 +18,9 @@ KEYS = {
 async def test_settings_are_what_clients_of_any_kind_need():
     async with Emulator(scale=0.1) as emulator:
         assert {name: set(found) for name, found in emulator.settings().items()} == KEYS
-        assert all(s["base_url"].startswith("http://127.0.0.1:") for s in emulator.settings().values())
+        assert all(
+            s["base_url"].startswith("http://127.0.0.1:") for s in emulator.settings().values()
+        )
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
@@ -33,7 +35,10 @@ async def bodies(seed):
     """Return what two servers of one seed say, but for their ports."""
     async with Emulator(seed=seed, scale=0.1) as emulator, emulator.hub() as hub:
         found = [dict(c.raw) async for c in hub.conversations()]
-        ports = [server.base_url.rpartition(":")[2].partition("/")[0] for server in emulator.servers.values()]
+        ports = [
+            server.base_url.rpartition(":")[2].partition("/")[0]
+            for server in emulator.servers.values()
+        ]
     text = repr(sorted(found, key=repr))
     for port in ports:
         text = text.replace(f":{port}", "")
@@ -57,9 +62,8 @@ async def test_latency_is_added_to_every_answer():
 async def test_every_request_is_logged_as_it_arrived():
     async with Emulator(scale=0.1, only=["clio"]) as emulator:
         url = f"{emulator.base_url('clio')}/conversations.json?order=id(asc)&a=%2F"
-        async with aiohttp.ClientSession() as session:
-            async with session.get(url, data=b"body") as answer:
-                assert answer.status == 401
+        async with aiohttp.ClientSession() as session, session.get(url, data=b"body") as answer:
+            assert answer.status == 401
         (request,) = emulator.requests
         assert request.target.startswith("/api/v4/conversations.json?order=id(asc)&a=")
         assert (request.provider, request.method, request.status) == ("clio", "GET", 401)

@@ -3,22 +3,24 @@
 import asyncio
 import contextlib
 import gc
+import itertools
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import Acme, FakeTransport, hub_on, ids, page
 
 from conversations_hub import (
     CheckpointError,
     ConfigurationError,
+    ConversationsHub,
     PagingError,
     Ref,
     ServerError,
     TranslationError,
     UnsupportedError,
 )
+from support import Acme, FakeTransport, hub_on, ids, page
 
 THREE = {
     None: page(["1", "2"], "b"),
@@ -55,7 +57,7 @@ def test_however_pages_are_cut_every_item_comes_once(cuts, prefetch, limit):
         pager = hub_on(answers).conversations(prefetch=prefetch, limit=limit)
         return ids([c async for c in pager])
 
-    assert asyncio.run(run()) == sum(pages, [])[:limit]
+    assert asyncio.run(run()) == list(itertools.chain(*pages))[:limit]
 
 
 async def test_pages():
@@ -293,8 +295,6 @@ async def test_providers_are_read_at_the_same_time():
             async with asyncio.timeout(2):
                 await both.wait()
             return await super().send(provider, request, operation)
-
-    from conversations_hub import ConversationsHub
 
     hub = ConversationsHub(Acme(token="t", name="one"), Acme(token="t", name="two"))
     hub._fetcher.transport = Together(THREE)

@@ -67,7 +67,9 @@ async def test_a_filter_that_one_provider_cannot_be_asked_for_is_refused_at_the_
 
 @pytest.mark.parametrize("name", PROVIDERS)
 async def test_since_and_until_are_half_open(emulator, hub, name):
-    longest = max(emulator[name].conversation_ids(), key=lambda c: len(emulator[name].message_ids(c)))
+    longest = max(
+        emulator[name].conversation_ids(), key=lambda c: len(emulator[name].message_ids(c))
+    )
     ref = Ref(name, longest)
     everything = await hub.messages(ref).collect(limit=None)
     times = sorted({m.sent_at for m in everything})
@@ -97,7 +99,9 @@ async def test_one_conversation_is_the_same_as_in_the_list(emulator, hub, name):
 
 @pytest.mark.parametrize("name", PROVIDERS)
 async def test_one_message_is_the_same_as_in_the_list(emulator, hub, name):
-    conversation = next(c for c in emulator[name].conversation_ids() if emulator[name].message_ids(c))
+    conversation = next(
+        c for c in emulator[name].conversation_ids() if emulator[name].message_ids(c)
+    )
     (first,) = await hub.messages(Ref(name, conversation), limit=1).collect(limit=1)
     if "message" not in hub[name].capabilities:
         with pytest.raises(UnsupportedError, match=f"{name}.message"):
@@ -208,12 +212,16 @@ def answer(**kwargs):
 @pytest.mark.parametrize(
     ("intercept", "error"),
     [
-        pytest.param(answer(text="<p>Hi</p>", content_type="text/html"), TranslationError, id="html"),
+        pytest.param(
+            answer(text="<p>Hi</p>", content_type="text/html"), TranslationError, id="html"
+        ),
         pytest.param(answer(text="{", content_type="application/json"), TranslationError, id="cut"),
         pytest.param(answer(text='"x"', content_type="text/plain"), TranslationError, id="no list"),
         pytest.param(answer(text="<p>no</p>", status=404), NotFoundError, id="html 404"),
         pytest.param(
-            answer(status=302, headers={"Location": "https://evil.test/"}), StatusError, id="redirect"
+            answer(status=302, headers={"Location": "https://evil.test/"}),
+            StatusError,
+            id="redirect",
         ),
     ],
 )
@@ -264,9 +272,14 @@ async def test_a_conversation_that_users_share_comes_once(emulator, hub):
 
 async def test_hostile_next_links_get_no_request(emulator, hub):
     """Nothing leaves for a host that an answer names."""
-    async with Emulator(
-        seed=3, scale=0.2, switches={"twilio": {"next_page_url": "foreign"}, "clio": {"next_link": "foreign"}}
-    ) as hostile, hostile.hub() as other:  # fmt: skip
+    async with (
+        Emulator(
+            seed=3,
+            scale=0.2,
+            switches={"twilio": {"next_page_url": "foreign"}, "clio": {"next_link": "foreign"}},
+        ) as hostile,
+        hostile.hub() as other,
+    ):
         for name in ("twilio", "clio"):
             pager = other.conversations(name, page_size=2)
             with pytest.raises(PagingError, match="next link leads to"):

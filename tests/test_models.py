@@ -3,9 +3,9 @@ import pickle
 import attrs
 import pytest
 from hypothesis import given
-from strategies import models, refs
 
 from conversations_hub import Conversation, Ref
+from strategies import models, refs
 
 
 @given(refs)

@@ -110,7 +110,7 @@ def test_behind_a_gateway_the_provider_does_not_know_our_prefix():
 
 def test_a_link_that_is_not_there_is_no_end_where_the_api_always_says():
     assert LINK.after(FIRST, answer(meta={"next": None})) is None
-    with pytest.raises(PagingError, match="meta.next"):
+    with pytest.raises(PagingError, match=r"meta\.next"):
         LINK.after(FIRST, answer(meta={"nextPage": "https://api.test/v1/things?PageToken=x"}))
     with pytest.raises(PagingError):
         LINK.after(FIRST, answer())

@@ -1,9 +1,8 @@
 from typing import ClassVar
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from msgspec import Struct
-from support import Acme, FakeTransport, page
 
 from conversations_hub import (
     Author,
@@ -19,6 +18,7 @@ from conversations_hub.people import Directory, named, nameless
 from conversations_hub.provider import name_field
 from conversations_hub.reading import Record
 from conversations_hub.recipes import Call
+from support import Acme, FakeTransport, page
 
 ANA, BO = Ref("acme", "ana"), Ref("acme", "bo")
 WHERE = Ref("acme", "t")
@@ -40,8 +40,6 @@ class Nameless(Acme):
     name: str = name_field("acme")
 
     def messages(self, conversation, **filters):
-        from attrs import evolve
-
         listing = Acme.messages(self, conversation)
         translate = lambda p, raw: message(p.id, Author(ref=Ref("acme", p.name)))  # noqa: E731
         return evolve(listing, read=evolve(listing.read, translate=translate))

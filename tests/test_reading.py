@@ -1,17 +1,19 @@
+import json
 from functools import partial
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
-from strategies import json_values
-from support import CURSOR, Thing, conversation, ids, page
 from yarl import URL
 
 from conversations_hub import PagingError, TranslationError
 from conversations_hub.paging import SinglePage
 from conversations_hub.reading import Record, Records
 from conversations_hub.wire import Request, Response
+from strategies import json_values
+from support import CURSOR, Thing, conversation, ids, page
 
 REQUEST = Request(url=URL("http://acme.test/api/things"))
 READ = Records(
@@ -55,7 +57,7 @@ def test_a_page_becomes_models_and_the_next_request():
 def test_one_broken_record_leaves_its_neighbours_whole(record, path):
     got = read(
         page([{"id": "1"}, {"id": "placeholder"}, {"id": "3"}], "c2").replace(
-            b'{"id": "placeholder"}', __import__("json").dumps(record).encode()
+            b'{"id": "placeholder"}', json.dumps(record).encode()
         )
     )
     assert ids(got.items) == ["1", "3"]
@@ -146,8 +148,6 @@ class Deep(Struct, frozen=True):
 @given(st.lists(json_values | st.fixed_dictionaries({"id": st.text()}), max_size=5))
 def test_no_record_is_dropped_whatever_comes(records):
     """Each is delivered or named."""
-    import msgspec
-
     body = msgspec.json.encode({"things": records, "meta": {"more": False}})
     got = read(body)
     assert len(got.items) + len(got.broken) == len(records)

@@ -1,4 +1,4 @@
-"""Timeouts, resets, redirects and retries, over real sockets; single exchanges with aioresponses."""
+"""Timeouts, resets, redirects and retries over real sockets; single exchanges mocked."""
 
 import asyncio
 import logging
@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aioresponses import aioresponses
-from support import Acme
 
 from conversations_hub import (
     AuthenticationError,
@@ -22,6 +21,7 @@ from conversations_hub import (
 )
 from conversations_hub import transport as transport_module
 from conversations_hub.transport import Transport
+from support import Acme
 
 ONE = {"id": "1", "name": "n"}
 

@@ -64,4 +64,6 @@ async def test_the_async_client_lists_page_by_page(twilio):
         )
     assert found == api.conversation_ids()
     assert [m.sid for m in messages] == api.message_ids(found[0])[::-1]
-    assert sum(r.target.startswith("/v1/Conversations?") for r in twilio.requests) == -(-len(found) // 7)
+    assert sum(r.target.startswith("/v1/Conversations?") for r in twilio.requests) == -(
+        -len(found) // 7
+    )

@@ -3,11 +3,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import words
 from yarl import URL
 
 from conversations_hub import ConfigurationError
 from conversations_hub.wire import Request, Response, instant, path_segment, query_text
+from strategies import words
 
 LINK = "http://h/p?fields=id%2Cm%7Bx%7D&PageToken=PT%2Fa%28b%29+c"
 

@@ -152,14 +152,14 @@ class Server:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        body = await request.read()
-        response: web.StreamResponse | None = None
+        body, status = await request.read(), 0
         try:
             if self.latency:
                 await asyncio.sleep(self.latency)
             response = await self._intercepted(request)
             if response is None:
                 response = await self._handled(request, handler)
+            status = response.status
         finally:
             self.requests.append(
                 LoggedRequest(
@@ -168,7 +168,7 @@ class Server:
                     target=request.raw_path,
                     headers=dict(request.headers),
                     body=body,
-                    status=response.status if response is not None else 0,
+                    status=status,
                 )
             )
         if (
@@ -183,9 +183,7 @@ class Server:
         if self.intercept is None:
             return None
         answer = self.intercept(request)
-        if answer is None or isinstance(answer, web.StreamResponse):
-            return answer
-        return await answer
+        return answer if answer is None or isinstance(answer, web.StreamResponse) else await answer
 
     async def _handled(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Conversation(Struct, frozen=True, rename="camel"):
+class Conversation(Struct, frozen=True, gc=False, rename="camel"):
     """A conversation; `participants` may be cut short and is no roster."""
 
     conv_id: str
@@ -22,7 +22,7 @@ class Conversation(Struct, frozen=True, rename="camel"):
     modification_time: int | None = None
 
 
-class Text(Struct, frozen=True, rename="camel"):
+class Text(Struct, frozen=True, gc=False, rename="camel"):
     """What somebody wrote; a deleted text keeps nothing but its place in the thread."""
 
     state: str | None = None
@@ -35,7 +35,7 @@ class Text(Struct, frozen=True, rename="camel"):
     is_webhook_message: bool | None = None
 
 
-class System(Struct, frozen=True, rename="camel"):
+class System(Struct, frozen=True, gc=False, rename="camel"):
     """What happened to the conversation."""
 
     type: str | None = None
@@ -44,13 +44,13 @@ class System(Struct, frozen=True, rename="camel"):
     affected_participants: list[str] | None = None
 
 
-class Moved(Struct, frozen=True, rename="camel"):
+class Moved(Struct, frozen=True, gc=False, rename="camel"):
     """Where a call went."""
 
     direction: str | None = None
 
 
-class Rtc(Struct, frozen=True, rename="camel"):
+class Rtc(Struct, frozen=True, gc=False, rename="camel"):
     """What happened in a call."""
 
     type: str | None = None
@@ -58,7 +58,7 @@ class Rtc(Struct, frozen=True, rename="camel"):
     moved: Moved | None = None
 
 
-class Attachment(Struct, frozen=True, rename="camel"):
+class Attachment(Struct, frozen=True, gc=False, rename="camel"):
     """A file of an item; its URL is relative to the host."""
 
     file_id: str | None = None
@@ -68,7 +68,7 @@ class Attachment(Struct, frozen=True, rename="camel"):
     url: str | None = None
 
 
-class Item(Struct, frozen=True, rename="camel"):
+class Item(Struct, frozen=True, gc=False, rename="camel"):
     """An item of a conversation: one of `text`, `system` and `rtc`, as its type says."""
 
     item_id: str
@@ -86,7 +86,7 @@ class Item(Struct, frozen=True, rename="camel"):
     parent_item_id: str | None = None
 
 
-class Participant(Struct, frozen=True, rename="camel"):
+class Participant(Struct, frozen=True, gc=False, rename="camel"):
     """Somebody in a conversation, or somebody who left it."""
 
     user_id: str
@@ -96,7 +96,7 @@ class Participant(Struct, frozen=True, rename="camel"):
     last_name: str | None = None
 
 
-class User(Struct, frozen=True, rename="camel"):
+class User(Struct, frozen=True, gc=False, rename="camel"):
     """Somebody, as `GET /users/list` knows them."""
 
     user_id: str

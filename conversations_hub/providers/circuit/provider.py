@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from attrs import Factory, field, frozen
+from attrs import Factory, frozen
 from yarl import URL
 
 from conversations_hub.errors import ConfigurationError, NotFoundError

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class Person(Struct, frozen=True):
+class Person(Struct, frozen=True, gc=False):
     """A user of the firm or a contact; a membership tells the id and hardly ever more."""
 
     id: int | None = None
@@ -25,7 +25,7 @@ class Person(Struct, frozen=True):
     secondary_identifier: str | None = None
 
 
-class Membership(Struct, frozen=True):
+class Membership(Struct, frozen=True, gc=False):
     """Somebody's place in a conversation."""
 
     id: int
@@ -33,13 +33,13 @@ class Membership(Struct, frozen=True):
     created_at: Moment | None = None
 
 
-class Member(Struct, frozen=True):
+class Member(Struct, frozen=True, gc=False):
     """As much of a membership as a conversation needs."""
 
     member: Person | None = None
 
 
-class Matter(Struct, frozen=True):
+class Matter(Struct, frozen=True, gc=False):
     """The case that a conversation belongs to."""
 
     id: int | None = None
@@ -48,13 +48,13 @@ class Matter(Struct, frozen=True):
     redacted: bool | None = None
 
 
-class LastMessage(Struct, frozen=True):
+class LastMessage(Struct, frozen=True, gc=False):
     """As much of a conversation's last message as tells when it was."""
 
     created_at: Moment | None = None
 
 
-class Conversation(Struct, frozen=True):
+class Conversation(Struct, frozen=True, gc=False):
     """A conversation."""
 
     id: int
@@ -67,7 +67,7 @@ class Conversation(Struct, frozen=True):
     memberships: list[Member] | None = None
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, gc=False):
     """A file of a message, which has one at most."""
 
     id: int | None = None
@@ -77,14 +77,14 @@ class Document(Struct, frozen=True):
     size: int | None = None
 
 
-class Thread(Struct, frozen=True):
+class Thread(Struct, frozen=True, gc=False):
     """The conversation, as its message tells of it."""
 
     id: int | None = None
     subject: str | None = None
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """A message of a conversation."""
 
     id: int
@@ -97,14 +97,14 @@ class Message(Struct, frozen=True):
     conversation: Thread | None = None
 
 
-class Address(Struct, frozen=True):
+class Address(Struct, frozen=True, gc=False):
     """From whom and to whom a message went, and nothing else of it."""
 
     sender: Person | None = None
     receivers: list[Person] | None = None
 
 
-class Addresses(Struct, frozen=True):
+class Addresses(Struct, frozen=True, gc=False):
     """A page of messages, read for the people in it."""
 
     data: list[Address]

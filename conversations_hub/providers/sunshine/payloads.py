@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Conversation(Struct, frozen=True, rename="camel"):
+class Conversation(Struct, frozen=True, gc=False, rename="camel"):
     """A conversation; `created_at` came in 2024."""
 
     id: str
@@ -24,7 +24,7 @@ class Conversation(Struct, frozen=True, rename="camel"):
     last_updated_at: datetime | None = None
 
 
-class Author(Struct, frozen=True, rename="camel"):
+class Author(Struct, frozen=True, gc=False, rename="camel"):
     """Who wrote a message; only users have an id."""
 
     type: str | None = None
@@ -33,7 +33,7 @@ class Author(Struct, frozen=True, rename="camel"):
     display_name: str | None = None
 
 
-class Item(Struct, frozen=True, rename="camel"):
+class Item(Struct, frozen=True, gc=False, rename="camel"):
     """A card of a carousel, or an entry of a list."""
 
     title: str | None = None
@@ -42,28 +42,28 @@ class Item(Struct, frozen=True, rename="camel"):
     alt_text: str | None = None
 
 
-class Coordinates(Struct, frozen=True):
+class Coordinates(Struct, frozen=True, gc=False):
     """A point on the earth."""
 
     lat: float | None = None
     long: float | None = None
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """What a point on the earth is called."""
 
     name: str | None = None
     address: str | None = None
 
 
-class Option(Struct, frozen=True):
+class Option(Struct, frozen=True, gc=False):
     """A choice in a form."""
 
     name: str | None = None
     label: str | None = None
 
 
-class Field(Struct, frozen=True):
+class Field(Struct, frozen=True, gc=False):
     """A question of a form, or its answer, which stands under the name of its type."""
 
     label: str | None = None
@@ -72,13 +72,13 @@ class Field(Struct, frozen=True):
     select: list[Option] | None = None
 
 
-class Action(Struct, frozen=True):
+class Action(Struct, frozen=True, gc=False):
     """A button."""
 
     text: str | None = None
 
 
-class Content(Struct, frozen=True, rename="camel"):
+class Content(Struct, frozen=True, gc=False, rename="camel"):
     """What a message says; `type` tells which of the fields there are."""
 
     type: str | None = None
@@ -97,23 +97,23 @@ class Content(Struct, frozen=True, rename="camel"):
     actions: list[Action] | None = None
 
 
-class Activity(Struct, frozen=True):
+class Activity(Struct, frozen=True, gc=False):
     """What happened, where the system wrote the message: that there is one says it all."""
 
 
-class Quoted(Struct, frozen=True):
+class Quoted(Struct, frozen=True, gc=False):
     """The message that another one quotes."""
 
     id: str | None = None
 
 
-class Quote(Struct, frozen=True):
+class Quote(Struct, frozen=True, gc=False):
     """What a message quotes; without `message`, something only its channel knows."""
 
     message: Quoted | None = None
 
 
-class Message(Struct, frozen=True, rename="camel"):
+class Message(Struct, frozen=True, gc=False, rename="camel"):
     """A message; a deleted one may have no content."""
 
     id: str
@@ -126,13 +126,13 @@ class Message(Struct, frozen=True, rename="camel"):
     deleted: bool | None = None
 
 
-class ClientAssociation(Struct, frozen=True):
+class ClientAssociation(Struct, frozen=True, gc=False):
     """A channel over which a participant is reached."""
 
     type: str | None = None
 
 
-class Participant(Struct, frozen=True, rename="camel"):
+class Participant(Struct, frozen=True, gc=False, rename="camel"):
     """An end user in a conversation; staff are never listed."""
 
     id: str

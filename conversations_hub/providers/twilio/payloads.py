@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 
 
-class Conversation(Struct, frozen=True):
+class Conversation(Struct, frozen=True, gc=False):
     """A conversation, as `GET /v1/Conversations` lists it."""
 
     sid: str
@@ -23,12 +23,12 @@ class Conversation(Struct, frozen=True):
 
 
 class ParticipantConversation(
-    Conversation, frozen=True, rename=lambda name: f"conversation_{name}"
+    Conversation, frozen=True, gc=False, rename=lambda name: f"conversation_{name}"
 ):
     """The same, as `GET /v1/ParticipantConversations` spells it."""
 
 
-class Media(Struct, frozen=True):
+class Media(Struct, frozen=True, gc=False):
     """A file of a message."""
 
     sid: str | None = None
@@ -37,7 +37,7 @@ class Media(Struct, frozen=True):
     size: int | None = None
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """A message of a conversation; `body` is null where it is only media."""
 
     sid: str
@@ -52,7 +52,7 @@ class Message(Struct, frozen=True):
     date_updated: datetime | None = None
 
 
-class Binding(Struct, frozen=True):
+class Binding(Struct, frozen=True, gc=False):
     """How a participant outside of chat is reached; its keys may be absent or null."""
 
     type: str | None = None
@@ -61,7 +61,7 @@ class Binding(Struct, frozen=True):
     name: str | None = None
 
 
-class Participant(Struct, frozen=True):
+class Participant(Struct, frozen=True, gc=False):
     """A participant of a conversation; `messaging_binding` is null for chat."""
 
     sid: str

@@ -76,14 +76,14 @@ class Store:
 
     # What is there before anybody writes.
 
-    def add_user(self, first: str, last: str, **details: object) -> Record:
+    def add_user(self, first: str, last: str, **details: Any) -> Record:
         """Add a user of the firm, or a co-counsel with `clio_connect`."""
         record = self._person("user", first, last) | _USER | details
         record["email"] = record["secondary_identifier"] = f"user{record['id']}@firm.example"
         self.users[record["id"]] = record
         return record
 
-    def add_contact(self, first: str, last: str | None = None, **details: object) -> Record:
+    def add_contact(self, first: str, last: str | None = None, **details: Any) -> Record:
         """Add a person or, without a last name, a company."""
         record = self._person("contact", first, last, _number(details.pop("id", None)))
         record |= _CONTACT | details
@@ -92,7 +92,7 @@ class Store:
         self.contacts[record["id"]] = record
         return record
 
-    def add_matter(self, client: Record, description: str, **details: object) -> Record:
+    def add_matter(self, client: Record, description: str, **details: Any) -> Record:
         """Add a matter of a client."""
         record = self._new("matter")
         number = len(self.matters) + 1
@@ -124,7 +124,7 @@ class Store:
             "deleted_at": None,
         }
 
-    def add_webhook(self, url: str, model: str, **details: object) -> Record:
+    def add_webhook(self, url: str, model: str, **details: Any) -> Record:
         """Add a webhook of the user's."""
         record = self._new("webhook") | {
             "url": url,

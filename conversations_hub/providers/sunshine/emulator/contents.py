@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from conversations_hub.emulator.corpus import HARD_TEXTS, SENTENCES, Corpus
 
@@ -37,12 +37,10 @@ class Scene:
     """Ids of integrations by type."""
     earlier: Record | None = None
     """A message that can be quoted."""
-    text: str = field(init=False)
+    text: str = field(
+        init=False, default=Factory(lambda scene: scene.corpus.text(), takes_self=True)
+    )
     """What the scene's message says, where its kind leaves that open."""
-
-    @text.default
-    def _invented_text(self) -> str:
-        return self.corpus.text()
 
     def by_user(
         self, content: Record, channel: str = "web", source: Record | None = None, **more: Any
