@@ -122,7 +122,8 @@ def absolute(walk: SavedWalk, first: Request, base: URL) -> Request | None:
     """Return the request that a saved walk goes on with, on our own origin whatever was saved."""
     if walk.next is None:
         return None
-    if not walk.next.startswith("/") or "/../" in walk.next or walk.next.startswith("//"):
+    plain = walk.next.isascii() and walk.next.isprintable()
+    if not plain or not walk.next.startswith("/") or "/../" in walk.next or "//" in walk.next[:2]:
         raise CheckpointError("the checkpoint is damaged: its next request is no path")
     url = URL(f"{base.origin()}{base.raw_path.rstrip('/')}{walk.next}", encoded=True)
     return Request(method=first.method, url=url, headers=first.headers, note=walk.note)

@@ -29,8 +29,8 @@ class HubError(Exception):
         self, message: str, *, provider: str | None = None, operation: str | None = None
     ) -> None:
         super().__init__(message)
-        self.provider = provider
-        self.operation = operation
+        self.provider: str | None = provider
+        self.operation: str | None = operation
 
     status: int | None = None
     code: str | None = None
@@ -82,12 +82,12 @@ class StatusError(ProviderError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message, provider=provider, operation=operation)
-        self.request = request
-        self.response = response
-        self.status = response.status if response else None
-        self.code = code
-        self.request_id = request_id
-        self.retry_after = retry_after
+        self.request: Request | None = request
+        self.response: Response | None = response
+        self.status: int | None = response.status if response else None
+        self.code: str | None = code
+        self.request_id: str | None = request_id
+        self.retry_after: float | None = retry_after
 
 
 class InvalidRequestError(StatusError):
@@ -138,7 +138,7 @@ class TranslationError(ProviderError):
         operation: str | None = None,
     ) -> None:
         super().__init__(message, provider=provider, operation=operation)
-        self.path = path
+        self.path: str | None = path
 
 
 class PagingError(ProviderError):

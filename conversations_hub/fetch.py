@@ -248,6 +248,7 @@ class Pager(AsyncIterator[T]):
     """The items of one or more lists, page by page, fetched while they are consumed.
 
     After an error the next step asks for the same page again; only a list's own end ends it.
+    A pager has one consumer: two tasks that share one take turns with a lock of their own.
     """
 
     def __init__(

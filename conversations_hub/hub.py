@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib.metadata import version
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -46,6 +47,7 @@ class ConversationsHub:
         connections: int = 32,
         proxy: str | None = None,
         ssl: SSLContext | bool = True,
+        user_agent: str | None = None,
         resolve_names: bool = False,
     ) -> None:
         bound: dict[str, Provider] = {}
@@ -63,6 +65,7 @@ class ConversationsHub:
             connections=connections,
             proxy=proxy,
             ssl=ssl,
+            user_agent=user_agent or f"conversations-hub/{version('conversations-hub')}",
         )
         self._fetcher = Fetcher(
             transport=self._transport,
@@ -97,9 +100,6 @@ class ConversationsHub:
             names = ", ".join(repr(p.name) for p in found)
             raise ConfigurationError(f"several providers are {key.__name__}: ask by name, {names}")
         raise ConfigurationError(f"no provider is a {key.__name__}; {self._names()}")
-
-    def __iter__(self) -> Iterator[Provider]:
-        return iter(self._fetcher.providers.values())
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,7 +136,7 @@ class ConversationsHub:
         a provider that fails is set aside in the pager's `errors`. Raises `UnsupportedError`
         where a provider can neither be asked for a filter nor judged by us.
         """
-        chosen = [self._chosen(p) for p in providers] or list(self)
+        chosen = [self._chosen(p) for p in providers] or list(self.providers.values())
         if not chosen:
             raise ConfigurationError(
                 "this hub has no providers; hand them to ConversationsHub(...)"

@@ -139,6 +139,8 @@ class PageTokenPaging:
         return int(size) if size.isdigit() else 1
 
     def _query(self, request: Request, link: str) -> str:
+        if not link.isascii() or not link.isprintable() or " " in link:
+            raise PagingError("the next link is not a URL")
         try:
             url = URL(link, encoded=True)
             ours = _origin(url) == _origin(request.url) or self._theirs(url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from importlib.metadata import version
 from itertools import islice
 from ssl import SSLContext
 
@@ -36,7 +35,7 @@ class Transport:
     connections: int = 32
     proxy: str | None = field(default=None, repr=False)
     ssl: SSLContext | bool = True
-    user_agent: str = field(factory=lambda: f"conversations-hub/{version('conversations-hub')}")
+    user_agent: str = "conversations-hub"
     _own: aiohttp.ClientSession | None = field(default=None, init=False)
     _gate: asyncio.Semaphore = field(init=False, repr=False)
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)

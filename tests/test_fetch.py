@@ -231,6 +231,8 @@ async def test_resuming_survives_rows_that_moved_on_the_page():
         pytest.param({"name": "error_for"}, id="no question"),
         pytest.param({"next": "http://evil.test/"}, id="elsewhere"),
         pytest.param({"next": "//evil.test/x"}, id="another host"),
+        pytest.param({"next": "/things?a=1\r\nX-Evil: 1"}, id="a header in it"),
+        pytest.param({"next": "/../secrets"}, id="climbing out"),
     ],
 )
 async def test_a_checkpoint_of_another_query_is_refused_before_any_request(change):

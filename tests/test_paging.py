@@ -92,6 +92,8 @@ def test_a_link_gives_its_query_byte_for_byte_and_not_its_host():
         "//evil.test/v1/things?PageToken=x",
         "things?PageToken=x",
         "https://[::1/v1/things",
+        "https://api.test/v1/things?PageToken=x\r\nX-Evil: 1",
+        "https://api.test/v1/things?PageToken=x y",
         7,
     ],
 )

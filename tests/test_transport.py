@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 import time
 
 import aiohttp
@@ -202,6 +203,23 @@ async def test_a_session_of_the_callers_stays_open(serve):
         async with hub_at(await serve(Script(ok)), session=session) as hub:
             await hub.conversation("acme:1")
         assert not session.closed
+
+
+async def test_how_it_goes_over_the_wire_can_be_set(serve, monkeypatch):
+    context = ssl.create_default_context()
+    passed = {}
+    request = aiohttp.ClientSession.request
+
+    def noted(self, method, url, **options):
+        passed.update(options)
+        return request(self, method, url, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "request", noted)
+    script = Script(ok)
+    async with hub_at(await serve(script), ssl=context, user_agent="shop/1.0") as hub:
+        await hub.conversation("acme:1")
+    assert passed["ssl"] is context
+    assert script.requests[0].headers["User-Agent"] == "shop/1.0"
 
 
 async def test_a_proxy_is_used(serve):
