@@ -85,7 +85,6 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--without-sdk", action="store_true", help="leave the slowest out")
     options = parser.parse_args()
     ours, servers = cores()
     apart = pin(ours) and ours != servers

@@ -54,7 +54,9 @@ async def _listen(pipe: Connection, records: list[Record], page_sizes: tuple[int
 
 def _answers(base_url: str, records: list[Record], size: int) -> Iterator[tuple[bytes, bytes]]:
     """Write out every page under the path and page token that lead to it."""
-    path = f"/v1/Conversations/CH{size}/Messages"
+    sid = f"CH{size}"
+    path = f"/v1/Conversations/{sid}/Messages"
+    records = [{**record, "conversation_sid": sid} for record in records]
     pages = [records[start : start + size] for start in range(0, len(records), size)]
     for number, page in enumerate(pages):
         onward = f"{base_url}{path}?PageSize={size}&Page={number + 1}&PageToken=P{number + 1}"

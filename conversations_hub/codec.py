@@ -73,4 +73,4 @@ def _converter() -> cattrs.Converter:
     return made
 
 
-converter = _converter()
+converter: cattrs.Converter = _converter()

@@ -155,7 +155,7 @@ class Walk(Generic[T]):
     listing: Listing[T]
     next: Request | None
     taken: set[str] = field(factory=set)
-    """Items of the next page that the consumer had before a checkpoint was saved."""
+    """Items that the consumer had before a checkpoint was saved and that will come once more."""
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
     _asked: set[int] = field(factory=set, init=False)
@@ -379,7 +379,7 @@ class Pager(AsyncIterator[T]):
         if walk is self._walk and self._batch is not None and self._at < len(self._entries):
             request = self._batch.request
             rest = {key_of(e) for e in self._entries[self._at :]}
-            taken = {key_of(e) for e in self._batch.entries} - rest
+            taken = walk.taken | ({key_of(e) for e in self._batch.entries} - rest)
         return saving.SavedWalk(
             first=provider.fingerprint(walk.listing.request),
             next=None if request is None else saving.relative(request, provider.base_url),
@@ -396,7 +396,8 @@ class Pager(AsyncIterator[T]):
         entries = batch.entries
         if walk.taken:
             entries = [e for e in entries if key_of(e) not in walk.taken]
-            walk.taken = set()
+            # Newer rows may have pushed some of them off this page and onto the next.
+            walk.taken -= {key_of(e) for e in batch.entries}
         if (seen := self._seen.get(id(walk))) is not None and walk.listing.sort_key is None:
             entries = [e for e in entries if _is_new(e, seen)]
         if self._left is not None:

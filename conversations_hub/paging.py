@@ -178,20 +178,3 @@ def _origin(url: URL) -> tuple[str, str | None, int | None]:
 def _same_path(ours: str, theirs: str) -> bool:
     """Compare paths; behind a gateway ours has a prefix that the provider does not know of."""
     return ours == theirs or (len(theirs) > 1 and ours.endswith(theirs))
-
-
-@frozen(kw_only=True)
-class OffsetPaging:
-    """The next page starts after the rows of this one; a short page is the last."""
-
-    param: str
-    size: str
-
-    reads: tuple[str, ...] = ()
-
-    def after(self, request: Request, answer: Answer[Any]) -> Request | None:
-        """Return the request with the offset moved on."""
-        if answer.count < int(request.query[self.size]):
-            return None
-        offset = int(request.query.get(self.param, "0")) + answer.count
-        return request.with_params({self.param: offset})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, KeysView, Mapping
+from typing import Any, cast
 
 import msgspec
 
@@ -34,11 +34,12 @@ class Raw(Mapping[str, Any]):
     It shares the bytes of its page with its neighbours; a pickled one takes only its own along.
     """
 
-    __slots__ = ("_index", "_source")
+    __slots__ = ("_found", "_index", "_source")
 
     def __init__(self, source: Source, index: int | None = None) -> None:
         self._source = source
         self._index = index
+        self._found: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Raw:
@@ -46,18 +47,23 @@ class Raw(Mapping[str, Any]):
         return cls(Source(msgspec.json.encode(dict(payload))))
 
     def _payload(self) -> dict[str, Any]:
-        found = self._source.find()
-        payload: dict[str, Any] = found if self._index is None else found[self._index]
-        return payload
+        if self._found is None:
+            found = self._source.find()
+            self._found = found if self._index is None else found[self._index]
+        return cast("dict[str, Any]", self._found)
 
     def __getitem__(self, key: str) -> Any:
-        return self._payload()[key]
+        return (self._found or self._payload())[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._payload())
 
     def __len__(self) -> int:
         return len(self._payload())
+
+    def keys(self) -> KeysView[str]:
+        """Return the keys; `dict(raw)` begins with them."""
+        return self._payload().keys()
 
     def __repr__(self) -> str:
         return "Raw(...)"

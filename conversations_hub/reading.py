@@ -67,16 +67,7 @@ class Records(Generic[P, T]):
         body = response.body
         if self.blank is not None and not body.strip():
             body = self.blank
-        try:
-            answer = self._decode(body)
-            source = Source(body, (self.items,) if self.items else ())
-            translate = self.translate
-            items = tuple(
-                [translate(p, Raw(source, i)) for i, p in enumerate(answer.records)],
-            )
-            broken: tuple[tuple[int, TranslationError], ...] = ()
-        except (msgspec.MsgspecError, UnicodeDecodeError, *STUMBLES):
-            answer, items, broken = self._one_by_one(response, body)
+        answer, items, broken = self.taken(response, body)
         if self.arrange is not None:
             items = tuple(self.arrange(items))
         return Page(
@@ -85,6 +76,19 @@ class Records(Generic[P, T]):
             raw=Raw(Source(body)) if self.items else None,
             broken=broken,
         )
+
+    def taken(
+        self, response: Response, body: bytes
+    ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
+        """Take from an answer's body what came, its translations, and what could not be read."""
+        try:
+            answer = self._decode(body)
+            source = Source(body, (self.items,) if self.items else ())
+            translate = self.translate
+            items = tuple([translate(p, Raw(source, i)) for i, p in enumerate(answer.records)])
+        except (msgspec.MsgspecError, UnicodeDecodeError, *STUMBLES):
+            return self._one_by_one(response, body)
+        return answer, items, ()
 
     def _decode(self, body: bytes) -> Answer[P]:
         decoder = _page_decoder(cast("Hashable", self.payload), self.items, self.paging.reads)

@@ -16,7 +16,7 @@ from conversations_hub.provider import Provider
 from conversations_hub.retrying import pause_after, pauses
 from conversations_hub.wire import Request, Response
 
-log = logging.getLogger("conversations_hub.transport")
+log: logging.Logger = logging.getLogger("conversations_hub.transport")
 
 
 @mutable(kw_only=True)

@@ -4,7 +4,7 @@ import pytest
 from yarl import URL
 
 from conversations_hub import PagingError
-from conversations_hub.paging import CursorPaging, OffsetPaging, PageTokenPaging, SinglePage
+from conversations_hub.paging import CursorPaging, PageTokenPaging, SinglePage
 from conversations_hub.reading import Answer
 from conversations_hub.wire import Request
 
@@ -153,14 +153,6 @@ def test_an_end_that_can_be_believed(records, meta, seen):
 def test_a_full_page_whose_end_is_in_doubt_is_an_error(meta):
     with pytest.raises(PagingError):
         TOKEN.after(FIRST, answer(meta=meta))
-
-
-def test_offset_moves_on_by_what_came():
-    rule = OffsetPaging(param="start", size="size")
-    request = rule.after(FIRST, answer("ab"))
-    assert request.query["start"] == "2"
-    assert rule.after(request, answer("ab")).query["start"] == "4"
-    assert rule.after(request, answer("a")) is None
 
 
 def test_a_single_page_ends():

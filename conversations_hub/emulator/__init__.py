@@ -41,7 +41,7 @@ class Emulator:
             raise ConfigurationError(
                 f"switches for {', '.join(sorted(unknown))}: not emulated here"
             )
-        self.servers = {
+        self.servers: dict[str, Server] = {
             name: Server(_api(name, seed, scale, given.get(name, {})), latency) for name in chosen
         }
 

@@ -60,7 +60,7 @@ class Corpus:
     """A stream of invented things that depends on the seed alone."""
 
     def __init__(self, seed: int, name: str) -> None:
-        self.random = random.Random(f"{seed}/{name}")
+        self.random: random.Random = random.Random(f"{seed}/{name}")
 
     def person(self) -> tuple[str, str]:
         """Return a first and a last name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from attrs import frozen
@@ -11,6 +10,7 @@ from attrs import frozen
 from conversations_hub.errors import TranslationError
 from conversations_hub.models import Conversation, Message
 from conversations_hub.paging import SinglePage
+from conversations_hub.providers.circuit import payloads
 from conversations_hub.providers.circuit.hidden_order import HiddenOrder
 from conversations_hub.providers.circuit.paging import Place, Row, TimePaging
 from conversations_hub.raw import Raw
@@ -18,7 +18,7 @@ from conversations_hub.reading import Records, decoded
 from conversations_hub.recipes import Page
 from conversations_hub.wire import Request, Response
 
-P = TypeVar("P")
+P = TypeVar("P", payloads.Conversation, payloads.Item)
 T = TypeVar("T", Conversation, Message)
 
 EMPTY = b"[]"
@@ -35,28 +35,27 @@ class TimeReader(Generic[P, T]):
     def __call__(self, request: Request, response: Response) -> Page[T]:
         """Deliver what is new, the newest first; an answer to a question delivers nothing."""
         place, rule = Place.of(request), self.rule
+        body = response.body if response.body.strip() else EMPTY
         if place.step is not None and isinstance(rule, HiddenOrder):
-            rows = _rows(response)
+            rows = _rows(response, body)
             return Page(items=(), next=rule.learned(request, _timed(rows), len(rows)))
-        page = Records(
-            payload=self.payload,
-            items=None,
-            translate=self.translate,
-            paging=SinglePage(),
-            blank=EMPTY,
-        )(request, response)
-        if page.broken:
-            rows = _rows(response)
-            good, broken = _apart(rows, page.broken)
-        else:
-            rows = good = [_row(item) for item in page.items]
-            broken = []
-        order = sorted(range(len(good)), key=lambda i: good[i], reverse=True)
-        items = tuple(page.items[i] for i in order if rule.wants(place, good[i]))
+        records = Records(
+            payload=self.payload, items=None, translate=self.translate, paging=SinglePage()
+        )
+        answer, found, broken = records.taken(response, body)
+        good = [_row(record) for record in answer.records]
+        rows = _rows(response, body) if broken else good
+        order = sorted(range(len(good)), key=good.__getitem__, reverse=True)
+        items = tuple([found[i] for i in order if rule.wants(place, good[i])])
         return Page(
             items=items,
             next=rule.after(request, _timed(rows), len(rows)),
-            broken=tuple((len(items), e) for row, e in broken if rule.wants(place, row)),
+            broken=tuple(
+                # An error's place counts the good records before it.
+                (len(items), error)
+                for number, (index, error) in enumerate(broken)
+                if rule.wants(place, rows[index + number])
+            ),
         )
 
 
@@ -69,21 +68,19 @@ def _timed(rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row[0] != UNTIMED]
 
 
-def _row(item: Conversation | Message) -> Row:
-    created = item.sent_at if isinstance(item, Message) else item.created_at
-    return _milliseconds(item.updated_at or created), item.ref.id
+def _row(record: payloads.Conversation | payloads.Item) -> Row:
+    time = record.modification_time
+    if time is None:
+        time = UNTIMED if record.creation_time is None else record.creation_time
+    return time, record.item_id if isinstance(record, payloads.Item) else record.conv_id
 
 
-def _milliseconds(moment: datetime | None) -> int:
-    return UNTIMED if moment is None else round(moment.timestamp() * 1000)
-
-
-def _rows(response: Response) -> list[Row]:
+def _rows(response: Response, body: bytes) -> list[Row]:
     """Read of every record when it was modified, and its id, whatever else is wrong with it."""
-    body = decoded(response, response.body if response.body.strip() else EMPTY)
-    if not isinstance(body, list):
+    records = decoded(response, body)
+    if not isinstance(records, list):
         raise TranslationError("the answer is not a list", path="$")
-    return [_loose(record) if isinstance(record, dict) else (UNTIMED, "") for record in body]
+    return [_loose(record) if isinstance(record, dict) else (UNTIMED, "") for record in records]
 
 
 def _loose(record: dict[str, Any]) -> Row:
@@ -91,13 +88,3 @@ def _loose(record: dict[str, Any]) -> Row:
     id_ = record.get("itemId") or record.get("convId")
     known = isinstance(time, int) and 0 <= time < LATEST
     return int(time) if known else UNTIMED, id_ if isinstance(id_, str) else ""
-
-
-def _apart(
-    rows: Sequence[Row], broken: Sequence[tuple[int, TranslationError]]
-) -> tuple[list[Row], list[tuple[Row, TranslationError]]]:
-    """Tell the rows that could be read from those that could not."""
-    # An error's place counts the good records before it.
-    at = {place + number: error for number, (place, error) in enumerate(broken)}
-    good = [row for index, row in enumerate(rows) if index not in at]
-    return good, [(rows[index], error) for index, error in at.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin
 
@@ -27,9 +28,16 @@ from conversations_hub.models import (
 from conversations_hub.providers.circuit import events, payloads
 from conversations_hub.raw import Raw
 
-new_author = constructor(Author)
+new_attachment = constructor(Attachment)
 new_message = constructor(Message)
 new_ref = constructor(Ref)
+
+# An enum's member is looked up anew each time; here it matters.
+SENT = MessageState.SENT
+TEXT, MEDIA = MessageKind.TEXT, MessageKind.MEDIA
+INBOUND, OUTBOUND, UNKNOWN = Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN
+
+NO_TEXT = payloads.Text()
 
 KINDS = {
     "DIRECT": ConversationKind.DIRECT,
@@ -75,8 +83,10 @@ def message(
     conversation: Ref, me: str | None, origin: str, payload: payloads.Item, raw: Raw
 ) -> Message:
     """Translate one item; `origin` is what the URLs of files are relative to."""
-    provider, text = conversation.provider, payload.text or payloads.Text()
+    provider, text = conversation.provider, payload.text or NO_TEXT
     sender, deleted = payload.creator_id, text.state == "DELETED"
+    created, updated = payload.creation_time, payload.modification_time
+    sent_at = moment(created)
     parent = text.parent_id or payload.parent_id or payload.parent_item_id
     words, html = (None, None) if deleted else _words(payload, text)
     return new_message(
@@ -84,20 +94,15 @@ def message(
         conversation=conversation,
         kind=_kind(payload, text),
         direction=_direction(payload.type, sender, me),
-        author=new_author(
-            ref=new_ref(provider, sender),
-            role=Role.BOT if text.is_webhook_message else Role.UNKNOWN,
-        )
-        if sender
-        else None,
+        author=_author(provider, sender, text.is_webhook_message) if sender else None,
         subject=text.subject,
         text=words,
         html=html,
         attachments=_attachments(payload, origin) if payload.attachments else (),
         reply_to=new_ref(provider, parent) if parent else None,
-        state=STATES.get(text.state or "", MessageState.SENT),
-        sent_at=moment(payload.creation_time),
-        updated_at=moment(payload.modification_time),
+        state=STATES.get(text.state or "", SENT),
+        sent_at=sent_at,
+        updated_at=sent_at if updated == created else moment(updated),
         metadata=_metadata(payload, text),
         raw=raw,
     )
@@ -134,6 +139,12 @@ def moment(milliseconds: int | None) -> datetime | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+# The same few people write most of a conversation.
+@lru_cache(maxsize=4096)
+def _author(provider: str, sender: str, is_webhook: bool | None) -> Author:
+    return Author(ref=Ref(provider, sender), role=Role.BOT if is_webhook else Role.UNKNOWN)
+
+
 def _name(person: payloads.Participant | payloads.User) -> str | None:
     parts = filter(None, (person.first_name, person.last_name))
     return person.display_name or " ".join(parts) or None
@@ -148,15 +159,15 @@ def _kind(payload: payloads.Item, text: payloads.Text) -> MessageKind:
         return MessageKind.UNKNOWN
     if text.form_meta_data is not None:
         return MessageKind.FORM
-    return MessageKind.MEDIA if payload.attachments else MessageKind.TEXT
+    return MEDIA if payload.attachments else TEXT
 
 
 def _direction(type_: str | None, sender: str | None, me: str | None) -> Direction:
     if type_ in ("SYSTEM", "RTC"):
         return Direction.SYSTEM
     if type_ != "TEXT" or me is None or sender is None:
-        return Direction.UNKNOWN
-    return Direction.OUTBOUND if sender == me else Direction.INBOUND
+        return UNKNOWN
+    return OUTBOUND if sender == me else INBOUND
 
 
 def _words(payload: payloads.Item, text: payloads.Text) -> tuple[str | None, str | None]:
@@ -199,12 +210,19 @@ def _form(text: str) -> Any:
 
 def _attachments(payload: payloads.Item, origin: str) -> tuple[Attachment, ...]:
     return tuple(
-        Attachment(
+        new_attachment(
             id=file.file_id,
             name=file.file_name,
             media_type=file.mime_type,
             size=file.size,
-            url=urljoin(origin, file.url) if file.url else None,
+            url=_url(origin, file.url) if file.url else None,
         )
         for file in payload.attachments or ()
     )
+
+
+def _url(origin: str, url: str) -> str:
+    # Nearly all of them are paths, and joining takes both apart.
+    if url.startswith("/") and not url.startswith("//"):
+        return origin + url
+    return urljoin(origin, url)

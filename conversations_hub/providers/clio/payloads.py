@@ -16,12 +16,17 @@ Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Person(Struct, frozen=True, gc=False):
-    """A user of the firm or a contact; a membership tells the id and hardly ever more."""
+    """A user of the firm or a contact."""
 
     id: int | None = None
     type: str | None = None
     name: str | None = None
     identifier: str | None = None
+
+
+class Somebody(Person, frozen=True, gc=False):
+    """Who a membership is of: it tells the id and hardly ever more."""
+
     secondary_identifier: str | None = None
 
 
@@ -29,7 +34,7 @@ class Membership(Struct, frozen=True, gc=False):
     """Somebody's place in a conversation."""
 
     id: int
-    member: Person | None = None
+    member: Somebody | None = None
     created_at: Moment | None = None
 
 
@@ -92,7 +97,7 @@ class Message(Struct, frozen=True, gc=False):
     created_at: Moment | None = None
     updated_at: Moment | None = None
     sender: Person | None = None
-    receivers: list[Person] | None = None
+    receivers: tuple[Person, ...] | None = None
     document: Document | None = None
     conversation: Thread | None = None
 

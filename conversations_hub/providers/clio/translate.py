@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from conversations_hub.construct import constructor
@@ -23,16 +24,23 @@ from conversations_hub.models import (
 from conversations_hub.providers.clio import payloads
 from conversations_hub.raw import Raw
 
-new_author = constructor(Author)
 new_message = constructor(Message)
 new_ref = constructor(Ref)
+
+# An enum's member is looked up anew each time; here it matters.
+TEXT, MEDIA = MessageKind.TEXT, MessageKind.MEDIA
 
 # Users and contacts are numbered apart, so the id alone is nobody's.
 STAFF = ("user", Role.STAFF, Direction.OUTBOUND)
 CUSTOMER = ("contact", Role.CUSTOMER, Direction.INBOUND)
-TYPES = {"User": STAFF, "Person": CUSTOMER, "Company": CUSTOMER}
+TYPES: dict[str, tuple[str, Role, Direction]] = {
+    "User": STAFF,
+    "Person": CUSTOMER,
+    "Company": CUSTOMER,
+}
 # Whose type is not told, as in nearly every membership.
 SOMEBODY = ("member", Role.UNKNOWN, Direction.UNKNOWN)
+NO_THREAD = payloads.Thread()
 
 
 def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
@@ -54,30 +62,31 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
 
 def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     """Translate one message; whether its body is plain or HTML, Clio does not say."""
-    provider = conversation.provider
-    sender, thread, document = payload.sender, payload.conversation, payload.document
-    if thread and thread.id:
-        conversation = new_ref(provider, str(thread.id))
+    provider, sender, document = conversation.provider, payload.sender, payload.document
+    created, updated = payload.created_at, payload.updated_at
+    sent_at = _utc(created)
+    thread = payload.conversation or NO_THREAD
+    place = str(thread.id) if thread.id else conversation.id
     return new_message(
         ref=new_ref(provider, str(payload.id)),
-        conversation=conversation,
-        kind=MessageKind.MEDIA if document else MessageKind.TEXT,
-        direction=TYPES.get(sender.type or "", SOMEBODY)[2] if sender else Direction.UNKNOWN,
-        author=author(conversation, sender) if sender else None,
-        recipients=tuple([author(conversation, one) for one in payload.receivers or ()]),
-        subject=thread.subject if thread else None,
+        conversation=conversation if place == conversation.id else new_ref(provider, place),
+        kind=MEDIA if document else TEXT,
+        direction=_type(sender)[2],
+        author=author(provider, place, sender) if sender else None,
+        recipients=_authors(provider, place, payload.receivers or ()),
+        subject=thread.subject,
         text=payload.body,
         attachments=(_attachment(document),) if document else (),
-        sent_at=_utc(payload.created_at),
-        updated_at=_utc(payload.updated_at),
+        sent_at=sent_at,
+        updated_at=sent_at if updated == created else _utc(updated),
         raw=raw,
     )
 
 
 def participant(conversation: Ref, payload: payloads.Membership, raw: Raw) -> Participant:
     """Translate one membership."""
-    person = payload.member or payloads.Person()
-    who = author(conversation, person)
+    person = payload.member or payloads.Somebody()
+    who = author(conversation.provider, conversation.id, person)
     return Participant(
         ref=Ref(conversation.provider, str(payload.id)),
         conversation=conversation,
@@ -90,12 +99,14 @@ def participant(conversation: Ref, payload: payloads.Membership, raw: Raw) -> Pa
     )
 
 
-def author(conversation: Ref, person: payloads.Person) -> Author:
+# The same few people write and receive most of a conversation.
+@lru_cache(maxsize=4096)
+def author(provider: str, conversation: str, person: payloads.Person) -> Author:
     """Translate a person; without a type, the number means somebody in this conversation alone."""
-    sort, role, _ = TYPES.get(person.type or "", SOMEBODY)
-    place = f"{sort}/{conversation.id}" if role is Role.UNKNOWN else sort
-    return new_author(
-        ref=None if person.id is None else new_ref(conversation.provider, f"{place}/{person.id}"),
+    sort, role, _ = _type(person)
+    place = f"{sort}/{conversation}" if role is Role.UNKNOWN else sort
+    return Author(
+        ref=None if person.id is None else Ref(provider, f"{place}/{person.id}"),
         name=person.name or person.identifier,
         role=role,
     )
@@ -115,17 +126,29 @@ def people(
     for line in payload.data:
         for person in filter(None, (line.sender, *(line.receivers or ()))):
             if person.id is not None and person.type in TYPES:
-                who = author(conversation, person)
+                who = author(conversation.provider, conversation.id, person)
                 same = known.setdefault(f"member/{conversation.id}/{person.id}", {})
                 same[who.role] = who if who.name else same.get(who.role, who)
     found = {ref: tuple(known.get(ref.id, {}).values()) for ref in members}
     return {ref: whos[0] for ref, whos in found.items() if len(whos) == 1}
 
 
+@lru_cache(maxsize=4096)
+def _authors(
+    provider: str, conversation: str, people: tuple[payloads.Person, ...]
+) -> tuple[Author, ...]:
+    return tuple([author(provider, conversation, one) for one in people])
+
+
+def _type(person: payloads.Person | None) -> tuple[str, Role, Direction]:
+    return TYPES.get(person.type or "", SOMEBODY) if person else SOMEBODY
+
+
 def _members(conversation: Ref, members: list[payloads.Member] | None) -> tuple[Ref, ...] | None:
     if members is None:
         return None
-    refs = (author(conversation, one.member).ref for one in members if one.member)
+    provider, place = conversation.provider, conversation.id
+    refs = (author(provider, place, one.member).ref for one in members if one.member)
     return tuple([ref for ref in refs if ref])
 
 

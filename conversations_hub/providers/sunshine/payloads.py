@@ -28,7 +28,7 @@ class Author(Struct, frozen=True, gc=False, rename="camel"):
     """Who wrote a message; only users have an id."""
 
     type: str | None = None
-    subtypes: list[str] | None = None
+    subtypes: tuple[str, ...] | None = None
     user_id: str | None = None
     display_name: str | None = None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
 
 from conversations_hub.construct import constructor
 from conversations_hub.html_text import plain
@@ -22,9 +24,12 @@ from conversations_hub.models import (
 from conversations_hub.providers.sunshine import payloads
 from conversations_hub.raw import Raw
 
-new_author = constructor(Author)
 new_message = constructor(Message)
 new_ref = constructor(Ref)
+
+# An enum's member is looked up anew each time; here it matters.
+NOTICE, UNKNOWN = MessageKind.SYSTEM, MessageKind.UNKNOWN
+SENT, DELETED = MessageState.SENT, MessageState.DELETED
 
 CONVERSATION_KINDS = {
     "personal": ConversationKind.DIRECT,
@@ -50,7 +55,6 @@ CHANNELS = {"mailgun": "email", "messagebird": "sms", "twilio": "sms"}
 
 # Where Zendesk's Agent Workspace writes who of the staff it was.
 AGENT = "__zendesk_msg.agent.id"
-NOTICE = MessageKind.SYSTEM, Direction.SYSTEM, Role.SYSTEM
 NO_AUTHOR = payloads.Author()
 NO_CONTENT = payloads.Content()
 
@@ -74,28 +78,26 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
 
 def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     """Translate one message."""
-    provider = conversation.provider
-    author, content = payload.author or NO_AUTHOR, payload.content or NO_CONTENT
-    notice = payload.activity is not None or "activity" in (author.subtypes or ())
-    kind, direction, role = NOTICE if notice else _nature(author, content)
+    provider, metadata = conversation.provider, payload.metadata or {}
+    sender, content = payload.author or NO_AUTHOR, payload.content or NO_CONTENT
+    notice = payload.activity is not None or "activity" in (sender.subtypes or ())
+    agent = _agent(metadata) if metadata else None
+    direction, author = _sender(provider, sender, agent, notice)
+    files = content.media_url or content.items
     deleted = payload.deleted is True
     return new_message(
         ref=new_ref(provider, payload.id),
         conversation=conversation,
-        kind=kind,
+        kind=NOTICE if notice else MESSAGE_KINDS.get(content.type or "", UNKNOWN),
         direction=direction,
-        author=new_author(
-            ref=_author_ref(provider, payload, author), name=author.display_name, role=role
-        )
-        if payload.author
-        else None,
-        text=None if deleted else _text(content),
+        author=author if payload.author else None,
+        text=None if deleted else content.text or _shown(content),
         html=None if deleted else content.html_text,
-        attachments=() if deleted else _attachments(content),
+        attachments=_attachments(content) if files and not deleted else (),
         reply_to=_quoted(provider, payload.quoted_message) if payload.quoted_message else None,
-        state=MessageState.DELETED if deleted else MessageState.SENT,
+        state=DELETED if deleted else SENT,
         sent_at=payload.received,
-        metadata=payload.metadata or {},
+        metadata=metadata,
         raw=raw,
     )
 
@@ -116,31 +118,37 @@ def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> P
     )
 
 
-def _author_ref(provider: str, payload: payloads.Message, author: payloads.Author) -> Ref | None:
+def _agent(metadata: Mapping[str, Any]) -> str | None:
+    agent = metadata.get(AGENT)
+    return str(agent) if agent else None
+
+
+# The same few people write most of a conversation.
+@lru_cache(maxsize=4096)
+def _sender(
+    provider: str, author: payloads.Author, agent: str | None, notice: bool
+) -> tuple[Direction, Author]:
+    ref = _author_ref(provider, author, agent)
+    if notice:
+        return Direction.SYSTEM, Author(ref=ref, name=author.display_name, role=Role.SYSTEM)
+    direction = DIRECTIONS.get(author.type or "", Direction.UNKNOWN)
+    return direction, Author(ref=ref, name=author.display_name, role=_role(author))
+
+
+def _author_ref(provider: str, author: payloads.Author, agent: str | None) -> Ref | None:
     """Return whom an author can be known by; those of the business have no id of their own."""
     if author.user_id:
-        return new_ref(provider, author.user_id)
+        return Ref(provider, author.user_id)
     if author.type != "business":
         return None
-    agent = payload.metadata.get(AGENT) if payload.metadata else None
-    return new_ref(provider, str(agent) if agent else author.display_name or "business")
-
-
-def _nature(
-    author: payloads.Author, content: payloads.Content
-) -> tuple[MessageKind, Direction, Role]:
-    return (
-        MESSAGE_KINDS.get(content.type or "") or MessageKind.UNKNOWN,
-        DIRECTIONS.get(author.type or "") or Direction.UNKNOWN,
-        _role(author),
-    )
+    return Ref(provider, agent or author.display_name or "business")
 
 
 def _role(author: payloads.Author) -> Role:
     for subtype in author.subtypes or ():
         if subtype in SUBTYPE_ROLES:
             return SUBTYPE_ROLES[subtype]
-    return ROLES.get(author.type or "") or Role.UNKNOWN
+    return ROLES.get(author.type or "", Role.UNKNOWN)
 
 
 def _quoted(provider: str, quote: payloads.Quote) -> Ref | None:
@@ -148,11 +156,10 @@ def _quoted(provider: str, quote: payloads.Quote) -> Ref | None:
     return new_ref(provider, quote.message.id) if quote.message and quote.message.id else None
 
 
-def _text(content: payloads.Content) -> str | None:
-    """Return what a message says, or in words what it shows; empty only where it says so."""
+def _shown(content: payloads.Content) -> str | None:
+    """Return in words what a message without text shows; empty only where it says so."""
     return (
-        content.text
-        or content.text_fallback
+        content.text_fallback
         or (plain(content.html_text) if content.html_text else None)
         or _lines(item.title for item in content.items or ())
         or _place(content)
@@ -191,10 +198,8 @@ def _attachments(content: payloads.Content) -> tuple[Attachment, ...]:
             url=content.media_url,
         )
         return (file,)
-    if not content.items:
-        return ()
     return tuple(
         Attachment(name=item.alt_text, media_type=item.media_type, url=item.media_url)
-        for item in content.items
+        for item in content.items or ()
         if item.media_url
     )

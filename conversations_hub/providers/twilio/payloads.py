@@ -7,8 +7,11 @@ calls nearly every field nullable.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Conversation(Struct, frozen=True, gc=False):
@@ -18,14 +21,20 @@ class Conversation(Struct, frozen=True, gc=False):
     friendly_name: str | None = None
     state: str | None = None
     attributes: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: Moment | None = None
+    date_updated: Moment | None = None
 
 
-class ParticipantConversation(
-    Conversation, frozen=True, gc=False, rename=lambda name: f"conversation_{name}"
-):
+# Written out, for a subclass would not rename what it inherits.
+class ParticipantConversation(Struct, frozen=True, gc=False, rename="conversation_{}".format):
     """The same, as `GET /v1/ParticipantConversations` spells it."""
+
+    sid: str
+    friendly_name: str | None = None
+    state: str | None = None
+    attributes: str | None = None
+    date_created: Moment | None = None
+    date_updated: Moment | None = None
 
 
 class Media(Struct, frozen=True, gc=False):
@@ -41,6 +50,7 @@ class Message(Struct, frozen=True, gc=False):
     """A message of a conversation; `body` is null where it is only media."""
 
     sid: str
+    conversation_sid: str | None = None
     author: str | None = None
     participant_sid: str | None = None
     body: str | None = None
@@ -48,8 +58,8 @@ class Message(Struct, frozen=True, gc=False):
     content_sid: str | None = None
     attributes: str | None = None
     chat_service_sid: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: Moment | None = None
+    date_updated: Moment | None = None
 
 
 class Binding(Struct, frozen=True, gc=False):
@@ -65,8 +75,9 @@ class Participant(Struct, frozen=True, gc=False):
     """A participant of a conversation; `messaging_binding` is null for chat."""
 
     sid: str
+    conversation_sid: str | None = None
     identity: str | None = None
     messaging_binding: Binding | None = None
     attributes: str | None = None
-    last_read_timestamp: datetime | None = None
-    date_created: datetime | None = None
+    last_read_timestamp: Moment | None = None
+    date_created: Moment | None = None

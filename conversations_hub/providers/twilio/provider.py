@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar
 
-from attrs import Factory, frozen
+from attrs import Factory, evolve, frozen
 from yarl import URL
 
 from conversations_hub.errors import ConfigurationError, CursorExpiredError
@@ -34,6 +34,7 @@ from conversations_hub.provider import (
     secret_field,
 )
 from conversations_hub.providers.twilio import payloads, translate
+from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, Records
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Request, Response, shifted
@@ -47,16 +48,19 @@ STATES = {state: word for word, state in translate.STATES.items()}
 # Without a date filter the list is in order of activity, and rows move between pages while
 # it is read. With one it is in order of creation.
 FROM_THE_START = "1970-01-01T00:00:00Z"
-BAD_PAGE_CODES = {"20001", "21481", "70002"}
+# Some answers have no code; what else was asked, Twilio has accepted on the first page.
+BAD_PAGE_CODES: set[str | None] = {"20001", "21481", "70002", None}
+HOME = "us1"
+PARTICIPANT = re.compile(r"MB[0-9a-f]{32}")
 
 
 def _host(self: Twilio) -> URL:
-    if self.region and not self.edge:
+    if self.region not in {None, "", HOME} and not self.edge:
         raise ConfigurationError(
             f"region {self.region!r} needs an edge too, such as edge='dublin' for 'ie1'",
             provider=self.name,
         )
-    place = f".{self.edge}.{self.region or 'us1'}" if self.edge else ""
+    place = f".{self.edge}.{self.region or HOME}" if self.edge else ""
     return URL(f"https://conversations{place}.twilio.com")
 
 
@@ -110,7 +114,8 @@ class Twilio(Provider):
         """Read Twilio's own error body, or RFC 9457's."""
         body = json_object(response)
         code = str(body["code"]) if body.get("code") is not None else None
-        lost = code in BAD_PAGE_CODES and "PageToken" in request.query
+        refused = response.status == 400 and code in BAD_PAGE_CODES
+        lost = refused and "PageToken" in request.query
         return Problem(
             message=str(body.get("message") or body.get("detail") or body.get("title") or ""),
             code=code,
@@ -132,7 +137,8 @@ class Twilio(Provider):
         """List conversations, the newest first: `GET /v1/Conversations`.
 
         Those of a participant come from `GET /v1/ParticipantConversations`: a ref or a plain
-        name is an identity; a phone number or a prefixed address (`whatsapp:+1…`) an address.
+        name is an identity; a phone number or a prefixed address (`whatsapp:+1…`) an address;
+        an e-mail address may be either.
         """
         keep = both(
             between(lambda c: c.created_at, created_after, created_before),
@@ -188,7 +194,7 @@ class Twilio(Provider):
             read=Records(
                 payload=payloads.Message,
                 items="messages",
-                translate=partial(translate.message, conversation),
+                translate=self._message_of(conversation),
                 paging=PAGES,
             ),
             # Dates may be set by whoever writes, so that index and date need not agree.
@@ -231,9 +237,7 @@ class Twilio(Provider):
         """Fetch one: `GET /v1/Conversations/{sid}/Messages/{sid}`."""
         return Call(
             request=self._get("Conversations", self.id_of(conversation), "Messages", id),
-            read=Record(
-                payload=payloads.Message, translate=partial(translate.message, conversation)
-            ),
+            read=Record(payload=payloads.Message, translate=self._message_of(conversation)),
         )
 
     def _of_participant(
@@ -244,29 +248,43 @@ class Twilio(Provider):
         page_size: int | None,
     ) -> Listing[Conversation]:
         who = self.id_of(participant) if isinstance(participant, Ref) else participant
-        by_address = isinstance(participant, str) and translate.ADDRESS.fullmatch(who)
-        return Listing(
-            request=self._get(
-                "ParticipantConversations",
-                query={
-                    "Address" if by_address else "Identity": who,
-                    "PageSize": self.page_size("conversations of a participant", page_size),
-                },
-            ),
-            read=Records(
-                payload=payloads.ParticipantConversation,
-                items="conversations",
-                translate=partial(translate.conversation, self.name),
-                paging=PAGES,
-            ),
-            keep=both(keep, (lambda c: c.state is state) if state else None),
-            # In order of activity: a row can come again on a later page.
-            repeats=True,
+        if PARTICIPANT.fullmatch(who):
+            raise self.unsupported(
+                "conversations", "a participant is in one alone; give its `user` or `address`"
+            )
+        size = self.page_size("conversations of a participant", page_size)
+        first, *others = (
+            Listing(
+                request=self._get("ParticipantConversations", query={name: who, "PageSize": size}),
+                read=Records(
+                    payload=payloads.ParticipantConversation,
+                    items="conversations",
+                    translate=partial(translate.conversation, self.name),
+                    paging=PAGES,
+                ),
+                keep=both(keep, (lambda c: c.state is state) if state else None),
+                # The order is not documented: a row may come again on a later page.
+                repeats=True,
+            )
+            for name in _names_of(participant)
         )
+        return evolve(first, beside=tuple(others))
+
+    def _message_of(self, conversation: Ref) -> Callable[[payloads.Message, Raw], Message]:
+        return partial(translate.message, conversation, self.region or HOME)
 
     def _get(self, *segments: str, query: Mapping[str, Any] | None = None) -> Request:
         service = ("Services", self.service_sid) if self.service_sid else ()
         return self.get("v1", *service, *segments, query=query)
+
+
+def _names_of(participant: Ref | str) -> tuple[str, ...]:
+    """Return what somebody's name may be to Twilio."""
+    if isinstance(participant, str) and translate.ADDRESS.fullmatch(participant):
+        return ("Address",)
+    if isinstance(participant, str) and "@" in participant:
+        return ("Identity", "Address")
+    return ("Identity",)
 
 
 def _day(moment: datetime | None, time: str, later: timedelta = timedelta()) -> str | None:

@@ -34,6 +34,9 @@ new_ref = constructor(Ref)
 SENT, EDITED = MessageState.SENT, MessageState.EDITED
 TEXT, MEDIA = MessageKind.TEXT, MessageKind.MEDIA
 
+# What null stands for in place of a binding.
+CHAT = payloads.Binding(type="chat")
+
 STATES = {
     "active": ConversationState.OPEN,
     "inactive": ConversationState.INACTIVE,
@@ -45,7 +48,11 @@ STATES = {
 ADDRESS = re.compile(r"\+\d{4,}|(whatsapp|rcs|messenger|sms|gbm|apple):.+", re.IGNORECASE)
 
 
-def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
+def conversation(
+    provider: str,
+    payload: payloads.Conversation | payloads.ParticipantConversation,
+    raw: Raw,
+) -> Conversation:
     """Translate one conversation."""
     return Conversation(
         ref=Ref(provider, payload.sid),
@@ -60,19 +67,20 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
     )
 
 
-def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
-    """Translate one message."""
+def message(conversation: Ref, region: str, payload: payloads.Message, raw: Raw) -> Message:
+    """Translate one message; the region is where its files are."""
     provider = conversation.provider
+    where = payload.conversation_sid
     created, updated = payload.date_created, payload.date_updated
     direction, author = _sender(provider, payload.author, payload.participant_sid)
     return new_message(
         ref=new_ref(provider, payload.sid),
-        conversation=conversation,
+        conversation=conversation if where == conversation.id else _where(conversation, where),
         kind=_kind(payload),
         direction=direction,
         author=author,
         text=payload.body,
-        attachments=_attachments(payload) if payload.media else (),
+        attachments=_attachments(payload, region) if payload.media else (),
         state=EDITED if updated and updated != created else SENT,
         sent_at=created,
         updated_at=updated,
@@ -83,16 +91,15 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
 
 def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> Participant:
     """Translate one participant."""
-    binding = payload.messaging_binding or payloads.Binding()
+    binding = payload.messaging_binding or CHAT
     identity = payload.identity
     return Participant(
         ref=Ref(conversation.provider, payload.sid),
-        conversation=conversation,
+        conversation=_where(conversation, payload.conversation_sid),
         user=Ref(conversation.provider, identity) if identity else None,
         name=binding.name or identity,
-        # Whoever is reached at an address of their own is outside; chat users are agents.
-        role=Role.CUSTOMER if binding.address and not identity else Role.STAFF,
-        channel=binding.type.lower() if binding.type else "chat",
+        role=_role(identity, binding),
+        channel=binding.type.lower() if binding.type else None,
         address=binding.address or binding.projected_address or identity,
         joined_at=payload.date_created,
         last_read_at=payload.last_read_timestamp,
@@ -107,16 +114,31 @@ def attributes(text: str | None) -> Mapping[str, Any]:
         return {}
     try:
         value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _where(asked: Ref, sid: str | None) -> Ref:
+    """Return the conversation by its SID; it may have been asked for by its unique name."""
+    return asked if sid is None else new_ref(asked.provider, sid)
 
 
 def _kind(payload: payloads.Message) -> MessageKind:
     if payload.media:
         return MEDIA
     # A content template sends its words without repeating them in the body.
-    return MessageKind.CARD if payload.content_sid and not payload.body else TEXT
+    if payload.content_sid and not payload.body:
+        return MessageKind.CARD
+    return MessageKind.UNKNOWN if payload.body is None else TEXT
+
+
+def _role(identity: str | None, binding: payloads.Binding) -> Role:
+    """Tell who is outside: those with an address of their own; chat users are agents."""
+    if binding.address:
+        # Whoever has both may be an agent with a phone or a customer who chats.
+        return Role.UNKNOWN if identity else Role.CUSTOMER
+    return Role.STAFF if identity or binding.projected_address else Role.UNKNOWN
 
 
 # The same few people write most of a conversation.
@@ -144,21 +166,21 @@ def _side(author: str | None, participant: str | None) -> tuple[Direction, Role]
     return Direction.UNKNOWN, Role.UNKNOWN
 
 
-def _attachments(payload: payloads.Message) -> tuple[Attachment, ...]:
+def _attachments(payload: payloads.Message, region: str) -> tuple[Attachment, ...]:
     return tuple(
         Attachment(
             id=media.sid,
             name=media.filename,
             media_type=media.content_type,
             size=media.size,
-            url=_content(payload.chat_service_sid, media.sid),
+            url=_content(region, payload.chat_service_sid, media.sid),
         )
         for media in payload.media or ()
     )
 
 
-def _content(service: str | None, media: str | None) -> str | None:
+def _content(region: str, service: str | None, media: str | None) -> str | None:
     """Return where a file's bytes are, which takes the service that default messages lack."""
     if service is None or media is None:
         return None
-    return f"https://mcs.us1.twilio.com/v1/Services/{service}/Media/{media}/Content"
+    return f"https://mcs.{region}.twilio.com/v1/Services/{service}/Media/{media}/Content"

@@ -19,7 +19,7 @@ from conversations_hub.providers.circuit.emulator.arguments import (
 from conversations_hub.providers.circuit.emulator.kinds import rich
 from conversations_hub.providers.circuit.emulator.paging import Pointers, Window
 from conversations_hub.providers.circuit.emulator.seed import seeded
-from conversations_hub.providers.circuit.emulator.store import ROLES, Json, Refusal, wire
+from conversations_hub.providers.circuit.emulator.store import ROLES, Json, Refusal, Store, wire
 from conversations_hub.providers.circuit.emulator.switches import CircuitSwitches
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class CircuitApi(Api):
     def __init__(
         self, *, seed: int = 1, scale: float = 1.0, switches: CircuitSwitches | None = None
     ) -> None:
-        self.switches = switches or CircuitSwitches()
-        self.store = seeded(seed, scale)
+        self.switches: CircuitSwitches = switches or CircuitSwitches()
+        self.store: Store = seeded(seed, scale)
         self._corpus = Corpus(seed, "circuit/api")
         self._token = self._corpus.hex(32)
         self._pointers = Pointers(self._corpus)

@@ -46,7 +46,7 @@ FILES: tuple[Json, ...] = (
     {"fileName": "unnamed", "size": 12},
 )
 THUMBNAIL: Json = {"fileName": "photo_thumbnail.jpg", "mimeType": "image/jpeg", "size": 4_096}
-FORM = {
+FORM: Json = {
     "id": "visit",
     "controls": [
         {"type": "LABEL", "text": "When does it suit you?"},

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 ROLES = ("REGULAR", "MODERATOR", "GUEST", "FORMER", "BOT")
 COMMUNITIES = ("COMMUNITY", "OPEN")
 LABEL_LIMIT = 250
-BRIDGES = (
+BRIDGES: tuple[Json, ...] = (
     {
         "name": "Frankfurt", "bridgeNumber": "+4969710000", "country": "DE", "locale": "DE_DE",
         "type": "LOCAL", "isMostUsed": True,

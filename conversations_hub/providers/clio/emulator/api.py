@@ -14,6 +14,7 @@ from conversations_hub.emulator.server import Api, ApiError, json_response
 from conversations_hub.providers.clio.emulator import fields, filters, paging
 from conversations_hub.providers.clio.emulator import seed as seeds
 from conversations_hub.providers.clio.emulator.limits import RateLimiter
+from conversations_hub.providers.clio.emulator.store import Store
 from conversations_hub.providers.clio.emulator.switches import ClioSwitches
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ class ClioApi(Api):
     def __init__(
         self, *, seed: int = 1, scale: float = 1.0, switches: ClioSwitches | None = None
     ) -> None:
-        self.switches = switches or ClioSwitches()
-        self.store = seeds.seeded(seed, scale)
-        self.limiter = RateLimiter()
-        self.token = seeds.token(seed)
-        self.tokens = {self.token}
+        self.switches: ClioSwitches = switches or ClioSwitches()
+        self.store: Store = seeds.seeded(seed, scale)
+        self.limiter: RateLimiter = RateLimiter()
+        self.token: str = seeds.token(seed)
+        self.tokens: set[str] = {self.token}
         self._request_ids = Corpus(seed, "clio/requests")
         self._served = 0
 

@@ -45,12 +45,12 @@ class SunshineApi(Api):
     def __init__(
         self, *, seed: int = 1, scale: float = 1.0, switches: SunshineSwitches | None = None
     ) -> None:
-        self.switches = switches or SunshineSwitches()
+        self.switches: SunshineSwitches = switches or SunshineSwitches()
         corpus = Corpus(seed, "sunshine/credentials")
-        self.app_id = corpus.hex(24)
+        self.app_id: str = corpus.hex(24)
         secret = urlsafe_b64encode(corpus.random.randbytes(64)).decode().rstrip("=")
-        self.key = Key(id=f"app_{corpus.hex(24)}", secret=secret)
-        self.store = Store(_app(self.app_id), Corpus(seed, "sunshine/store"))
+        self.key: Key = Key(id=f"app_{corpus.hex(24)}", secret=secret)
+        self.store: Store = Store(_app(self.app_id), Corpus(seed, "sunshine/store"))
         fill(self.store, Corpus(seed, "sunshine/seed"), scale)
         self._corpus = Corpus(seed, "sunshine/later")
         self._answered: deque[float] = deque()

@@ -185,7 +185,7 @@ def _arrival(channel: str) -> Callable[[Scene], Record]:
     return lambda scene: scene.by_user(_text(scene.text), channel)
 
 
-TEMPLATE = {
+TEMPLATE: Record = {
     "name": "visit_reminder",
     "namespace": "6601f0cc",
     "language": {"code": "en", "policy": "deterministic"},

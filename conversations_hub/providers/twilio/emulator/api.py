@@ -21,7 +21,7 @@ from conversations_hub.providers.twilio.emulator.reads import (
 )
 from conversations_hub.providers.twilio.emulator.seed import filled
 from conversations_hub.providers.twilio.emulator.shapes import Shapes
-from conversations_hub.providers.twilio.emulator.store import by_sid
+from conversations_hub.providers.twilio.emulator.store import Store, by_sid
 from conversations_hub.providers.twilio.emulator.switches import TwilioSwitches
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class TwilioApi(Api):
     def __init__(
         self, *, seed: int = 1, scale: float = 1.0, switches: TwilioSwitches | None = None
     ) -> None:
-        self.switches = switches or TwilioSwitches()
-        self.store = filled(seed, scale)
+        self.switches: TwilioSwitches = switches or TwilioSwitches()
+        self.store: Store = filled(seed, scale)
         self._requests = Corpus(seed, "twilio/requests")
         self._words = Corpus(seed, "twilio/later")
 

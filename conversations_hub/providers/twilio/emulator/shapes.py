@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from conversations_hub.providers.twilio.emulator.switches import TwilioSwitches
 
 BINDING_KEYS = ("type", "address", "proxy_address", "projected_address", "name", "level")
-ZERO_DELIVERY = {
+ZERO_DELIVERY: dict[str, int | str] = {
     "total": 0,
     "sent": "none",
     "delivered": "none",

@@ -128,19 +128,21 @@ class Store:
     """An account's conversations, users and configuration."""
 
     def __init__(self, seed: int) -> None:
-        self.corpus = Corpus(seed, "twilio/store")
-        self.now = EPOCH
-        self.account_sid = self.sid("AC")
-        self.auth_token = self.corpus.hex(32)
-        self.key_sid = self.sid("SK")
-        self.key_secret = self.corpus.hex(32)
-        self.messaging_service = self.sid("MG")
-        self.member_role = self.sid("RL")
+        self.corpus: Corpus = Corpus(seed, "twilio/store")
+        self.now: datetime = EPOCH
+        self.account_sid: str = self.sid("AC")
+        self.auth_token: str = self.corpus.hex(32)
+        self.key_sid: str = self.sid("SK")
+        self.key_secret: str = self.corpus.hex(32)
+        self.messaging_service: str = self.sid("MG")
+        self.member_role: str = self.sid("RL")
         self.conversations: dict[str, Conversation] = {}
         self.users: list[Record] = []
         self.addresses: list[Record] = []
         self.services: list[Record] = []
-        self.default_service = self.add_service("Default Conversations Service", at=EPOCH)["sid"]
+        self.default_service: Any = self.add_service("Default Conversations Service", at=EPOCH)[
+            "sid"
+        ]
         self.configuration: Record = {
             "account_sid": self.account_sid,
             "default_chat_service_sid": self.default_service,
