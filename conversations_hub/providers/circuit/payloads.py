@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+# `gc=False`: what comes from JSON is in no cycle, so the garbage collector need not look.
+
 
 class Conversation(Struct, frozen=True, gc=False, rename="camel"):
     """A conversation; `participants` may be cut short and is no roster."""

@@ -28,9 +28,9 @@ from conversations_hub.models import (
 from conversations_hub.providers.circuit import events, payloads
 from conversations_hub.raw import Raw
 
-new_attachment = constructor(Attachment)
-new_message = constructor(Message)
-new_ref = constructor(Ref)
+_new_attachment = constructor(Attachment)
+_new_message = constructor(Message)
+_new_ref = constructor(Ref)
 
 # An enum's member is looked up anew each time; here it matters.
 SENT = MessageState.SENT
@@ -89,8 +89,8 @@ def message(
     sent_at = moment(created)
     parent = text.parent_id or payload.parent_id or payload.parent_item_id
     words, html = (None, None) if deleted else _words(payload, text)
-    return new_message(
-        ref=new_ref(provider, payload.item_id),
+    return _new_message(
+        ref=_new_ref(provider, payload.item_id),
         conversation=conversation,
         kind=_kind(payload, text),
         direction=_direction(payload.type, sender, me),
@@ -99,7 +99,7 @@ def message(
         text=words,
         html=html,
         attachments=_attachments(payload, origin) if payload.attachments else (),
-        reply_to=new_ref(provider, parent) if parent else None,
+        reply_to=_new_ref(provider, parent) if parent else None,
         state=STATES.get(text.state or "", SENT),
         sent_at=sent_at,
         updated_at=sent_at if updated == created else moment(updated),
@@ -210,7 +210,7 @@ def _form(text: str) -> Any:
 
 def _attachments(payload: payloads.Item, origin: str) -> tuple[Attachment, ...]:
     return tuple(
-        new_attachment(
+        _new_attachment(
             id=file.file_id,
             name=file.file_name,
             media_type=file.mime_type,

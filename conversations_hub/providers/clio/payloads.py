@@ -11,6 +11,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+# `gc=False`: what comes from JSON is in no cycle, so the garbage collector need not look.
+
 # With an offset, always: a time without one could be anybody's.
 Moment = Annotated[datetime, Meta(tz=True)]
 

@@ -24,8 +24,8 @@ from conversations_hub.models import (
 from conversations_hub.providers.clio import payloads
 from conversations_hub.raw import Raw
 
-new_message = constructor(Message)
-new_ref = constructor(Ref)
+_new_message = constructor(Message)
+_new_ref = constructor(Ref)
 
 # An enum's member is looked up anew each time; here it matters.
 TEXT, MEDIA = MessageKind.TEXT, MessageKind.MEDIA
@@ -67,9 +67,9 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     sent_at = _utc(created)
     thread = payload.conversation or NO_THREAD
     place = str(thread.id) if thread.id else conversation.id
-    return new_message(
-        ref=new_ref(provider, str(payload.id)),
-        conversation=conversation if place == conversation.id else new_ref(provider, place),
+    return _new_message(
+        ref=_new_ref(provider, str(payload.id)),
+        conversation=conversation if place == conversation.id else _new_ref(provider, place),
         kind=MEDIA if document else TEXT,
         direction=_type(sender)[2],
         author=author(provider, place, sender) if sender else None,

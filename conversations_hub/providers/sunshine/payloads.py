@@ -11,6 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
+# `gc=False`: what comes from JSON is in no cycle, so the garbage collector need not look.
+
 
 class Conversation(Struct, frozen=True, gc=False, rename="camel"):
     """A conversation; `created_at` came in 2024."""

@@ -24,8 +24,8 @@ from conversations_hub.models import (
 from conversations_hub.providers.sunshine import payloads
 from conversations_hub.raw import Raw
 
-new_message = constructor(Message)
-new_ref = constructor(Ref)
+_new_message = constructor(Message)
+_new_ref = constructor(Ref)
 
 # An enum's member is looked up anew each time; here it matters.
 NOTICE, UNKNOWN = MessageKind.SYSTEM, MessageKind.UNKNOWN
@@ -85,8 +85,8 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     direction, author = _sender(provider, sender, agent, notice)
     files = content.media_url or content.items
     deleted = payload.deleted is True
-    return new_message(
-        ref=new_ref(provider, payload.id),
+    return _new_message(
+        ref=_new_ref(provider, payload.id),
         conversation=conversation,
         kind=NOTICE if notice else MESSAGE_KINDS.get(content.type or "", UNKNOWN),
         direction=direction,
@@ -153,7 +153,7 @@ def _role(author: payloads.Author) -> Role:
 
 def _quoted(provider: str, quote: payloads.Quote) -> Ref | None:
     """Return the quoted message, unless it is known by its channel's id alone."""
-    return new_ref(provider, quote.message.id) if quote.message and quote.message.id else None
+    return _new_ref(provider, quote.message.id) if quote.message and quote.message.id else None
 
 
 def _shown(content: payloads.Content) -> str | None:

@@ -11,6 +11,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+# `gc=False`: what comes from JSON is in no cycle, so the garbage collector need not look.
+
 Moment = Annotated[datetime, Meta(tz=True)]
 
 

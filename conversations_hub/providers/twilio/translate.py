@@ -27,8 +27,8 @@ from conversations_hub.models import (
 from conversations_hub.providers.twilio import payloads
 from conversations_hub.raw import Raw
 
-new_message = constructor(Message)
-new_ref = constructor(Ref)
+_new_message = constructor(Message)
+_new_ref = constructor(Ref)
 
 # An enum's member is looked up anew each time; here it matters.
 SENT, EDITED = MessageState.SENT, MessageState.EDITED
@@ -73,8 +73,8 @@ def message(conversation: Ref, region: str, payload: payloads.Message, raw: Raw)
     where = payload.conversation_sid
     created, updated = payload.date_created, payload.date_updated
     direction, author = _sender(provider, payload.author, payload.participant_sid)
-    return new_message(
-        ref=new_ref(provider, payload.sid),
+    return _new_message(
+        ref=_new_ref(provider, payload.sid),
         conversation=conversation if where == conversation.id else _where(conversation, where),
         kind=_kind(payload),
         direction=direction,
@@ -121,7 +121,7 @@ def attributes(text: str | None) -> Mapping[str, Any]:
 
 def _where(asked: Ref, sid: str | None) -> Ref:
     """Return the conversation by its SID; it may have been asked for by its unique name."""
-    return asked if sid is None else new_ref(asked.provider, sid)
+    return asked if sid is None else _new_ref(asked.provider, sid)
 
 
 def _kind(payload: payloads.Message) -> MessageKind:
