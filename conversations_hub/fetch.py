@@ -357,7 +357,7 @@ class Pager(AsyncIterator[T]):
         if question is None:
             raise CheckpointError("a recipe that no provider's method made cannot be saved")
         seen: set[str] = set()
-        if len(walks) > 1:
+        if len(walks) > 1 or walks[0].listing.moving:
             untaken = {key_of(e) for e in self._entries[self._at :]}
             seen = self._seen[id(walks[0])] - untaken
         return saving.SavedQuestion(

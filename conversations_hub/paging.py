@@ -90,12 +90,13 @@ class PageTokenPaging:
     """The answer holds a link to the next page, which is taken apart and never followed.
 
     An answer does not get to decide where credentials are sent: the link must lead to our own
-    base URL (or to one of the provider's own `hosts`) and to the same path, and only its token
-    (`token`), or its whole query where that is None, is taken over.
+    base URL (or to one of the provider's own `hosts`) and to the same path, and must have a
+    token. That alone is taken over, or with `whole_query` all that stands beside it.
     """
 
     link: tuple[str, ...]
-    token: str | None = None
+    token: str
+    whole_query: bool = False
     hosts: re.Pattern[str] | None = None
     silent_end: bool = False
     """The API leaves the link out at the end; where not, a missing link is an error."""
@@ -118,8 +119,7 @@ class PageTokenPaging:
             return None
         if not isinstance(link, str):
             raise PagingError(f"{'.'.join(self.link)} is not a link")
-        query = self._query(request, link)
-        onward = request.with_raw_query(query) if self.token is None else self._with(request, query)
+        onward = self._with(request, self._query(request, link))
         return onward.with_note(seen_count=seen) if self.total else onward
 
     def _ended(self, request: Request, answer: Answer[Any], link: Any, seen: int) -> None:
@@ -161,14 +161,15 @@ class PageTokenPaging:
         )
 
     def _with(self, request: Request, query: str) -> Request:
-        """Put the token into our own query, byte for byte."""
-        name = self.token
+        """Take over the link's query, or put its token into our own, byte for byte."""
         pairs = (part.partition("=") for part in query.split("&"))
-        token = next((value for key, _, value in pairs if unquote_plus(key) == name), "")
-        if not name or not token:
-            raise PagingError(f"the next link has no {name}")
-        ours = request.with_params({name: None}).url.raw_query_string
-        return request.with_raw_query("&".join(filter(None, [ours, f"{name}={token}"])))
+        token = next((value for key, _, value in pairs if unquote_plus(key) == self.token), "")
+        if not token:
+            raise PagingError(f"the next link has no {self.token}")
+        if self.whole_query:
+            return request.with_raw_query(query)
+        ours = request.with_params({self.token: None}).url.raw_query_string
+        return request.with_raw_query("&".join(filter(None, [ours, f"{self.token}={token}"])))
 
 
 def _origin(url: URL) -> tuple[str, str | None, int | None]:

@@ -97,6 +97,8 @@ class Listing(Recipe, Generic[T]):
     """Whether, after these items of a page, no later page can hold one that is wanted."""
     repeats: bool = False
     """The API may show an item again, so whoever reads drops what came before."""
+    moving: bool = False
+    """Rows may also move between pages, so that a checkpoint takes along what was delivered."""
     sort_key: Callable[[T], Any] | None = None
     """The order the API cannot give: the list is read to its end, then put in order."""
     beside: tuple[Listing[T], ...] = ()

@@ -17,7 +17,12 @@ CURSOR = CursorPaging(
     edge=lambda records: f"edge-{records[-1]}",
 )
 POINTER = CursorPaging(param="pointer", cursor=("pointer",), more=("more",), silent_end=True)
-LINK = PageTokenPaging(link=("meta", "next"), hosts=re.compile(r"api(\.[a-z]+)?\.vendor\.test"))
+LINK = PageTokenPaging(
+    link=("meta", "next"),
+    token="PageToken",
+    whole_query=True,
+    hosts=re.compile(r"api(\.[a-z]+)?\.vendor\.test"),
+)
 TOKEN = PageTokenPaging(
     link=("meta", "paging", "next"),
     token="page_token",
@@ -128,6 +133,9 @@ def test_a_token_goes_into_our_own_query():
 
 
 def test_a_link_without_its_token_is_an_error():
+    """It would lead to the first page again."""
+    with pytest.raises(PagingError, match="PageToken"):
+        LINK.after(FIRST, answer(meta={"next": "https://api.test/v1/things?size=2&Page=0"}))
     with pytest.raises(PagingError, match="page_token"):
         TOKEN.after(FIRST, answer(meta={"paging": {"next": "https://api.test/v1/things?a=1"}}))
 

@@ -971,13 +971,13 @@ def by_creation(conversation):
     return conversation.record["date_created"].replace(microsecond=0), conversation.sid
 
 
-# The first page's own link names the page's number, which was not asked for.
-@pytest.mark.parametrize(("hostile", "requests"), [("foreign", 1), ("path", 1), ("loop", 2)])
-async def test_a_list_that_leads_elsewhere_or_in_circles(hostile, requests):
+# The first page's own link has no token.
+@pytest.mark.parametrize("hostile", ["foreign", "path", "loop"])
+async def test_a_list_that_leads_elsewhere_or_in_circles(hostile):
     async with running(next_page_url=hostile) as (api, hub, server):
         with pytest.raises(PagingError):
             await ids(hub.messages(ref(fullest(api)[0]), page_size=7, prefetch=0))
-        assert len(server.requests) == requests
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("dates", ["seconds", "milliseconds"])

@@ -216,6 +216,7 @@ class Circuit(Provider):
             ),
             read=ParticipantsReader(conversation=conversation, rule=Roster(types=types)),
             repeats=True,
+            moving=True,
         )
 
     @operation
@@ -276,6 +277,7 @@ class Circuit(Provider):
                 blank=EMPTY,
             ),
             repeats=True,
+            moving=True,
         )
 
     @operation
@@ -298,6 +300,7 @@ class Circuit(Provider):
                 blank=b'{"conversationList":[]}',
             ),
             repeats=True,
+            moving=True,
         )
 
     @property

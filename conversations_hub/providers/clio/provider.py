@@ -243,6 +243,7 @@ class Clio(Provider):
             keep=between(lambda m: m.sent_at, since, until),
             # From the newest, pages are counted from a top that moves.
             repeats=order == "newest",
+            moving=order == "newest",
         )
 
     @operation

@@ -42,6 +42,8 @@ from conversations_hub.wire import Request, Response, shifted
 # With an edge or region configured, links may still name the generic host.
 PAGES = PageTokenPaging(
     link=("meta", "next_page_url"),
+    token="PageToken",  # noqa: S106 - the parameter's name
+    whole_query=True,
     hosts=re.compile(r"conversations(\.[a-z0-9-]+){0,2}\.twilio\.com"),
 )
 STATES = {state: word for word, state in translate.STATES.items()}
@@ -265,6 +267,7 @@ class Twilio(Provider):
                 keep=both(keep, (lambda c: c.state is state) if state else None),
                 # The order is not documented: a row may come again on a later page.
                 repeats=True,
+                moving=True,
             )
             for name in _names_of(participant)
         )
