@@ -71,11 +71,14 @@ def read(value: Any) -> Checkpoint:
     if not isinstance(value, Mapping) or value.get("version") != VERSION:
         raise CheckpointError(f"not a checkpoint of format version {VERSION}; start the walk anew")
     try:
-        return codec.from_json(value, Checkpoint)
+        checkpoint = codec.from_json(value, Checkpoint)
     except ConfigurationError as cause:
         raise CheckpointError(
             f"the checkpoint is damaged; start the walk anew ({cause})"
         ) from cause
+    if not checkpoint.questions:
+        raise CheckpointError("the checkpoint is damaged: it asks nothing")
+    return checkpoint
 
 
 def saved_arguments(arguments: Arguments) -> dict[str, Any]:

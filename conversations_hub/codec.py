@@ -27,7 +27,7 @@ def from_json(value: Any, model: type[T]) -> T:
     """Return the model that `to_json` wrote; `ConfigurationError` where the value is none."""
     try:
         return converter.structure(value, model)
-    except (cattrs.BaseValidationError, TypeError, ValueError, KeyError) as cause:
+    except (cattrs.BaseValidationError, TypeError, ValueError, KeyError, AttributeError) as cause:
         where = "; ".join(cattrs.transform_error(cause))
         raise ConfigurationError(f"this is no {model.__name__}: {where}") from cause
 

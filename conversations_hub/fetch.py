@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
@@ -15,7 +15,6 @@ from conversations_hub import checkpoint as saving
 from conversations_hub.errors import (
     CheckpointError,
     ConfigurationError,
-    NotFoundError,
     PagingError,
     ProviderError,
     StatusError,
@@ -30,6 +29,8 @@ from conversations_hub.transport import Transport
 from conversations_hub.wire import Request, Response
 
 T = TypeVar("T")
+
+log: logging.Logger = logging.getLogger("conversations_hub.fetch")
 
 
 @frozen(kw_only=True)
@@ -101,6 +102,16 @@ class Fetcher:
                     raise
                 request = other
 
+    async def _named_people(self, call: Call[Mapping[Ref, Author]]) -> Mapping[Ref, Author]:
+        """Look people up; who may not be looked up has no name, which keeps nothing from anyone."""
+        try:
+            return await self.run(call)
+        except StatusError as error:
+            if error.transient:
+                raise
+            log.warning("no names: %s", error)
+            return {}
+
     async def _with_names(self, provider: Provider, items: tuple[T, ...]) -> tuple[T, ...]:
         directory = self.directory
         if directory is None:
@@ -109,9 +120,7 @@ class Fetcher:
             found: dict[Ref, Author] = {}
             asking = Question(provider=provider.name, name="people")
             for call in provider.people(_conversation(items), refs):
-                with suppress(NotFoundError):  # none of them is known: a name is no must
-                    people: Mapping[Ref, Author] = await self.run(evolve(call, question=asking))
-                    found.update(people)
+                found.update(await self._named_people(evolve(call, question=asking)))
             directory.learn([*refs, *found], found)
         return tuple(named(item, directory) for item in items)
 
@@ -158,6 +167,7 @@ class Walk(Generic[T]):
     """Items that the consumer had before a checkpoint was saved and that will come once more."""
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
+    _gave_up: Request | None = field(default=None, init=False)
     _asked: set[int] = field(factory=set, init=False)
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
 
@@ -220,9 +230,16 @@ class Walk(Generic[T]):
             arrived.set()
 
     def give_up(self) -> None:
-        """Read no further."""
-        self.next = None
+        """Read no further; a checkpoint goes on where this stopped."""
+        self._gave_up, self.next = self.next, None
         self.ready.clear()
+
+    @property
+    def onward(self) -> Request | None:
+        """What a checkpoint goes on with, as far as pages were asked for."""
+        onward = self.next or self._gave_up
+        # A list that is put in order was not delivered before it was read to its end.
+        return self.listing.request if onward and self.listing.sort_key else onward
 
     def cancel(self) -> asyncio.Task[None] | None:
         """Stop fetching ahead; return the task that is ending."""
@@ -248,7 +265,8 @@ class Pager(AsyncIterator[T]):
     """The items of one or more lists, page by page, fetched while they are consumed.
 
     After an error the next step asks for the same page again; only a list's own end ends it.
-    A pager has one consumer: two tasks that share one take turns with a lock of their own.
+    A pager is for one consumer at a time. Several lists are read side by side, each at least
+    one page ahead.
     """
 
     def __init__(
@@ -261,7 +279,7 @@ class Pager(AsyncIterator[T]):
         on_error: str = "raise",
         seen: Sequence[Iterable[str]] = (),
     ) -> None:
-        if limit is not None and limit < 0:
+        if limit is not None and not (isinstance(limit, int) and limit >= 0):
             raise ConfigurationError("limit is a number of items, or None for all")
         if prefetch < 0:
             raise ConfigurationError("prefetch is a number of pages, 0 for none")
@@ -324,6 +342,17 @@ class Pager(AsyncIterator[T]):
         ending = [task for walk in self._walks if (task := walk.cancel())]
         await asyncio.gather(*ending, return_exceptions=True)
 
+    async def take_page(self) -> Page[T]:
+        """Return what is left of this page, or the next one; those without items are passed."""
+        items = [await self.__anext__()]
+        for entry in self._entries[self._at :]:
+            if isinstance(entry, TranslationError):
+                break
+            items.append(entry)
+        self._at += len(items) - 1
+        batch = cast("Batch[T]", self._batch)
+        return Page(items=tuple(items), next=batch.next, raw=batch.raw)
+
     def pages(self) -> AsyncIterator[Page[T]]:
         """Iterate pages instead of items, from where the items stopped."""
         return Pages(self)
@@ -371,8 +400,7 @@ class Pager(AsyncIterator[T]):
     def _saved_walk(self, walk: Walk[T]) -> saving.SavedWalk:
         provider = self._fetcher.provider_of(walk.listing)
         taken: set[str] = walk.taken
-        # A list that is put in order was not delivered before it was read to its end.
-        request = walk.listing.request if walk.next and walk.listing.sort_key else walk.next
+        request = walk.onward
         ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)
         if ahead is not None:
             request = ahead.request
@@ -467,21 +495,10 @@ def _first(entries: list[T | TranslationError], limit: int) -> list[T | Translat
 
 
 class Pages(AsyncIterator[Page[T]]):
-    """The pages of a pager; those without items are passed over."""
+    """The pages of a pager."""
 
     def __init__(self, pager: Pager[T]) -> None:
         self._pager = pager
 
     async def __anext__(self) -> Page[T]:
-        pager = self._pager
-        first = await pager.__anext__()
-        items = [first]
-        entries = pager._entries  # noqa: SLF001 - the two are one iterator in two views
-        while pager._at < len(entries):  # noqa: SLF001
-            entry = entries[pager._at]  # noqa: SLF001
-            if isinstance(entry, TranslationError):
-                break
-            items.append(entry)
-            pager._at += 1  # noqa: SLF001
-        batch = cast("Batch[T]", pager._batch)  # noqa: SLF001
-        return Page(items=tuple(items), next=batch.next, raw=batch.raw)
+        return await self._pager.take_page()

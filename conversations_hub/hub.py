@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import weakref
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
@@ -13,7 +15,7 @@ import aiohttp
 from attrs import evolve
 
 from conversations_hub import checkpoint as saving
-from conversations_hub.errors import CheckpointError, ConfigurationError
+from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
 from conversations_hub.fetch import Fetcher, Pager, Walk
 from conversations_hub.models import Conversation, ConversationState, Message, Participant, Ref
 from conversations_hub.people import Directory
@@ -73,6 +75,9 @@ class ConversationsHub:
             directory=Directory() if resolve_names else None,
         )
 
+        # Whoever left a loop early and kept the pager leaves nothing running behind the hub.
+        self._pagers: weakref.WeakSet[Pager[Any]] = weakref.WeakSet()
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
         """Build a hub of every provider whose environment variables are set."""
@@ -93,6 +98,8 @@ class ConversationsHub:
             if key not in providers:
                 raise ConfigurationError(f"no provider is called {key!r}; {self._names()}")
             return providers[key]
+        if not isinstance(key, type):
+            raise ConfigurationError(f"{key!r} is neither a provider's name nor its class")
         found = [p for p in providers.values() if isinstance(p, key)]
         if len(found) == 1:
             return found[0]
@@ -114,6 +121,7 @@ class ConversationsHub:
 
     async def aclose(self) -> None:
         """Close the connections that were opened here; a second time does nothing."""
+        await asyncio.gather(*(pager.aclose() for pager in list(self._pagers)))
         await self._transport.aclose()
 
     def conversations(
@@ -141,6 +149,8 @@ class ConversationsHub:
             raise ConfigurationError(
                 "this hub has no providers; hand them to ConversationsHub(...)"
             )
+        if isinstance(participant, str) and participant.partition(":")[0] in self.providers:
+            participant = Ref.parse(participant)
         listings = [
             provider.conversations(
                 created_after=created_after,
@@ -150,7 +160,7 @@ class ConversationsHub:
                 participant=participant,
                 page_size=page_size,
             )
-            for provider in dict.fromkeys(chosen)
+            for provider in {p.name: p for p in chosen}.values()
         ]
         return self._pager(listings, limit=limit, prefetch=prefetch, on_error=on_error)
 
@@ -213,14 +223,21 @@ class ConversationsHub:
         query, provider or format version.
         """
         saved = saving.read(checkpoint)
-        return Pager(
-            self._fetcher,
-            [self._resumed(question) for question in saved.questions],
-            limit=saved.limit,
-            prefetch=saved.prefetch,
-            on_error=saved.on_error,
-            seen=[question.seen for question in saved.questions],
-        )
+        try:
+            pager = Pager(
+                self._fetcher,
+                [self._resumed(question) for question in saved.questions],
+                limit=saved.limit,
+                prefetch=saved.prefetch,
+                on_error=saved.on_error,
+                seen=[question.seen for question in saved.questions],
+            )
+        except CheckpointError:
+            raise
+        except (HubError, TypeError, ValueError, AttributeError) as cause:
+            raise CheckpointError(f"the checkpoint is damaged: {cause}") from cause
+        self._pagers.add(pager)
+        return pager
 
     def _pager(
         self,
@@ -233,7 +250,9 @@ class ConversationsHub:
         for listing in listings:
             self._fetcher.provider_of(listing)
         questions = [[self._walk(part, listing) for part in listing.parts] for listing in listings]
-        return Pager(self._fetcher, questions, limit=limit, prefetch=prefetch, on_error=on_error)
+        pager = Pager(self._fetcher, questions, limit=limit, prefetch=prefetch, on_error=on_error)
+        self._pagers.add(pager)
+        return pager
 
     def _walk(self, part: Listing[T], whole: Listing[T]) -> Walk[T]:
         return Walk(fetcher=self._fetcher, listing=_of(part, whole), next=part.request)
@@ -246,7 +265,9 @@ class ConversationsHub:
         method = getattr(type(provider), question.name, None)
         if getattr(method, "is_operation", False) is False:
             raise CheckpointError(f"{question.provider} has no listing {question.name!r}")
-        listing: Listing[Any] = getattr(provider, question.name)(**question.arguments)
+        listing = getattr(provider, question.name)(**question.arguments)
+        if not isinstance(listing, Listing):
+            raise CheckpointError(f"{question.provider}.{question.name} is no listing")
         firsts = [provider.fingerprint(part.request) for part in listing.parts]
         if firsts != [walk.first for walk in saved.walks]:
             raise CheckpointError(
@@ -282,5 +303,5 @@ def _ref(ref: Ref | str) -> Ref:
         return ref
     try:
         return Ref.parse(ref)
-    except ValueError as cause:
+    except (ValueError, AttributeError) as cause:
         raise ConfigurationError(str(cause)) from cause

@@ -12,6 +12,9 @@ from conversations_hub.models import Author, Message, Participant, Ref, Role
 
 T = TypeVar("T")
 
+MOST = 50_000
+"""So many are remembered before those are dropped whose time is over."""
+
 
 @mutable
 class Directory:
@@ -28,6 +31,9 @@ class Directory:
     def learn(self, asked: Iterable[Ref], found: Mapping[Ref, Author]) -> None:
         """Remember what was found, and what was asked for and not found."""
         until = time.monotonic() + self.ttl
+        if len(self._known) > MOST:
+            now = time.monotonic()
+            self._known = {ref: known for ref, known in self._known.items() if known[0] > now}
         for ref in asked:
             self._known[ref] = (until, found.get(ref))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 
+import attrs
 import msgspec
 from attrs import NOTHING, evolve, field, fields, frozen
 from yarl import URL
@@ -80,7 +81,14 @@ def _is_plain(_: Any, __: Any, name: str) -> None:
 
 def secret_field(default: Any = NOTHING) -> Any:
     """Return the field of a credential, which `repr` leaves out and errors never show."""
-    return field(default=default, repr=False)
+    return field(default=default, repr=False, validator=_is_sendable)
+
+
+def _is_sendable(provider: Any, field: attrs.Attribute[Any], secret: Any) -> None:
+    if isinstance(secret, str) and not (secret.isprintable() and secret == secret.strip()):
+        raise ConfigurationError(
+            f"{field.name} has blanks around it or a line break in it", provider=provider.name
+        )
 
 
 @frozen(kw_only=True)
@@ -242,8 +250,10 @@ class Provider:
     def page_size(self, listing: str, wanted: int | None) -> int:
         """Return the page size to ask for: what is wanted, at most what the API allows."""
         most = self.limits[listing]
-        if wanted is not None and wanted < 1:
-            raise ConfigurationError("page_size starts at 1", provider=self.name, operation=listing)
+        if wanted is not None and not (isinstance(wanted, int) and wanted >= 1):
+            raise ConfigurationError(
+                "page_size is a number from 1", provider=self.name, operation=listing
+            )
         return min(wanted or most, most)
 
     def unsupported(self, question: str, nearest: str = "") -> UnsupportedError:
@@ -256,8 +266,10 @@ class Provider:
         )
 
     def redact(self, text: str) -> str:
-        """Take this provider's credentials out of a text."""
-        hidden = (getattr(self, f.name) for f in fields(type(self)) if f.repr is False)
+        """Take this provider's credentials out of a text, and what they are sent as."""
+        hidden = [getattr(self, f.name) for f in fields(type(self)) if f.repr is False]
+        for sent in self.auth_headers().values():
+            hidden += [sent, sent.partition(" ")[2]]
         for secret in hidden:
             # What is shorter is found by chance in any text.
             if isinstance(secret, str) and len(secret) > 5:
@@ -268,20 +280,21 @@ class Provider:
         """Return what a refusal is: who refused what, why, and what to do about it."""
         problem = self.problem(request, response)
         kind = problem.kind or class_for(response.status)
-        why = f": {self.redact(problem.message[:300])}" if problem.message else ""
-        code = f" ({problem.code})" if problem.code else ""
+        why = f": {self.redact(problem.message)[:300]}" if problem.message else ""
+        told = self.redact(problem.code) if problem.code else None
+        code = f" ({told})" if told else ""
         remedy = f"; {hint}" if (hint := remedy_for(kind)) else ""
         if 300 <= response.status < 400:
             remedy = (
                 "; redirects are not followed, since credentials would go along; check base_url"
             )
         return kind(
-            f"HTTP {response.status}{code} from {request.method} {request.url}{why}{remedy}",
+            f"HTTP {response.status}{code}{why}{remedy} [{request.method} {request.place}]",
             provider=self.name,
             operation=operation,
             request=request,
             response=response,
-            code=problem.code,
+            code=told,
             request_id=problem.request_id,
             retry_after=seconds_to_wait(response.header("Retry-After")),
         )
@@ -303,7 +316,7 @@ def json_object(response: Response) -> Mapping[str, Any]:
     """Return the answer's JSON object, or an empty one where it is anything else."""
     try:
         value = msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -313,9 +326,9 @@ def between(
 ) -> Callable[[Any], bool] | None:
     """Return the filter for `start <= moment < end`; what has no such time passes."""
     for bound in (start, end):
-        if bound is not None and bound.tzinfo is None:
+        if bound is not None and (not isinstance(bound, datetime) or bound.tzinfo is None):
             raise ConfigurationError(
-                f"{bound!r} has no time zone; give an aware datetime, such as datetime.now(UTC)"
+                f"{bound!r} is no aware datetime; give one such as datetime.now(UTC)"
             )
     if start is None and end is None:
         return None

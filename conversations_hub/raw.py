@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, KeysView, Mapping
 from typing import Any, cast
 
 import msgspec
+
+
+def decode(body: bytes) -> Any:
+    """Decode JSON; what is no Unicode in it, such as half an emoji, becomes U+FFFD."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+        try:
+            value = json.loads(body.decode("utf-8", "replace"))
+        except ValueError:
+            raise cause from None
+    text = json.dumps(value, ensure_ascii=False)
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return msgspec.json.decode(whole)
 
 
 class Source:
@@ -21,7 +36,7 @@ class Source:
     def find(self) -> Any:
         """Decode the answer, once for all the records that share it."""
         if self._found is None:
-            found = msgspec.json.decode(self._body)
+            found = decode(self._body)
             for step in self._path:
                 found = found[step]
             self._found = found

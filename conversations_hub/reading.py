@@ -10,7 +10,7 @@ import msgspec
 from attrs import field, frozen
 
 from conversations_hub.errors import TranslationError
-from conversations_hub.raw import Raw, Source
+from conversations_hub.raw import Raw, Source, decode
 from conversations_hub.recipes import Page
 from conversations_hub.wire import Request, Response
 
@@ -86,7 +86,7 @@ class Records(Generic[P, T]):
             source = Source(body, (self.items,) if self.items else ())
             translate = self.translate
             items = tuple([translate(p, Raw(source, i)) for i, p in enumerate(answer.records)])
-        except (msgspec.MsgspecError, UnicodeDecodeError, *STUMBLES):
+        except (msgspec.MsgspecError, RecursionError, *STUMBLES):
             return self._one_by_one(response, body)
         return answer, items, ()
 
@@ -178,7 +178,9 @@ def convert(value: Any, payload: type[P], at: str) -> P:
 def decoded(response: Response, body: bytes) -> Any:
     """Decode JSON, or say what came instead; the answer's words are not repeated."""
     try:
-        return msgspec.json.decode(body)
+        return decode(body)
+    except RecursionError as cause:
+        raise TranslationError("the answer is nested too deeply to be read", path="$") from cause
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         kind = response.header("Content-Type") or "no content type"
         what = "an empty body" if not body.strip() else f"{len(body)} bytes of {kind}"

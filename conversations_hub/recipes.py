@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from attrs import evolve, field, frozen
 
 from conversations_hub.errors import ConfigurationError, TranslationError
 from conversations_hub.raw import Raw
 from conversations_hub.wire import Request, Response
+
+if TYPE_CHECKING:
+    from conversations_hub.fetch import Pager
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -43,7 +46,7 @@ class Runner(Protocol):
         """Carry out a call."""
         ...
 
-    def iterate(self, listing: Listing[T]) -> AsyncIterator[T]:
+    def iterate(self, listing: Listing[T]) -> Pager[T]:
         """Go through a listing."""
         ...
 
@@ -57,9 +60,9 @@ class Question:
     arguments: Mapping[str, Any] = field(factory=dict)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Recipe:
-    """What a `Call` and a `Listing` have in common."""
+    """What a `Call` and a `Listing` have in common; each is itself alone, equal to no other."""
 
     request: Request
     question: Question | None = field(default=None, kw_only=True)
@@ -76,7 +79,7 @@ class Recipe:
         return self.runner
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Call(Recipe, Generic[T]):
     """A recipe for one operation: its answer is read to a value, or to the next `Call`."""
 
@@ -86,7 +89,7 @@ class Call(Recipe, Generic[T]):
         return self._lent().run(self).__await__()
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)
 class Listing(Recipe, Generic[T]):
     """A recipe for one collection."""
 
@@ -104,7 +107,7 @@ class Listing(Recipe, Generic[T]):
     beside: tuple[Listing[T], ...] = ()
     """Further lists that together with this one answer the question; read side by side."""
 
-    def __aiter__(self) -> AsyncIterator[T]:
+    def __aiter__(self) -> Pager[T]:
         return self._lent().iterate(self)
 
     @property

@@ -40,6 +40,7 @@ class Transport:
     _gate: asyncio.Semaphore = field(init=False, repr=False)
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
     _closed: bool = field(default=False, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # The pool's own queue would eat into the time of an attempt, so callers queue here.
@@ -75,6 +76,13 @@ class Transport:
 
     async def _attempt(self, provider: Provider, request: Request, operation: str) -> Response:
         session = self._session()
+        if request.url.origin() != provider.base_url.origin():
+            raise ConfigurationError(
+                f"this recipe leads to {request.url.origin()}, and this hub's {provider.name!r} is "
+                f"at {provider.base_url.origin()}; make the recipe with hub[{provider.name!r}]",
+                provider=provider.name,
+                operation=operation,
+            )
         async with self._gate:
             try:
                 async with session.request(
@@ -104,6 +112,11 @@ class Transport:
     def _session(self) -> aiohttp.ClientSession:
         if self._closed:
             raise ConfigurationError("this hub is closed; open a new one")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigurationError("this hub belongs to another event loop; open one in each")
         if self.session is not None:
             return self.session
         if self._own is None:

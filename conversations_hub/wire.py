@@ -45,6 +45,11 @@ def instant(moment: datetime) -> str:
     return text.removesuffix("+00:00") + "Z"
 
 
+def utc(moment: datetime | None) -> datetime | None:
+    """Return the moment in UTC, where nearly every one is already."""
+    return moment if moment is None or moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
 def shifted(moment: datetime, by: timedelta) -> datetime:
     """Return the moment moved, or left where there is no further to go."""
     try:
@@ -77,6 +82,11 @@ class Request:
     def target(self) -> str:
         """The raw path and query, as it goes over the wire."""
         return self.url.raw_path_qs
+
+    @property
+    def place(self) -> str:
+        """The URL without its query, for people to read."""
+        return str(self.url.with_query(None))
 
     @property
     def query(self) -> dict[str, str]:

@@ -250,6 +250,57 @@ async def test_a_checkpoint_of_another_query_is_refused_before_any_request(chang
     assert hub._fetcher.transport.asked == []
 
 
+@pytest.mark.parametrize(
+    ("place", "change"),
+    [
+        ((), {"questions": []}),
+        ((), {"limit": -1}),
+        ((), {"on_error": "ignore"}),
+        (("questions", 0), {"arguments": {"page_size": {"datetime": "yesterday"}}}),
+        (("questions", 0), {"arguments": {"page_size": {"Ref": "nobody"}}}),
+        (("questions", 0), {"arguments": {"page_size": {"Role": "king"}}}),
+        (("questions", 0), {"arguments": {"page_size": {"a": 1, "b": 2}}}),
+        (("questions", 0), {"arguments": {"nonsense": 1}}),
+        (("questions", 0), {"name": "conversation"}),
+    ],
+)
+async def test_a_damaged_checkpoint_is_one_error_and_no_quiet_end(place, change):
+    saved = hub_on(THREE).conversations(page_size=2).checkpoint()
+    part = saved
+    for step in place:
+        part = part[step]
+    part.update(change)
+    with pytest.raises(CheckpointError):
+        hub_on(THREE).resume(saved)
+
+
+async def test_a_provider_set_aside_is_asked_again_after_a_resume():
+    hub = hub_on(THREE | {"b": ServerError("down")})
+    pager = hub.conversations(on_error="continue")
+    first = ids([c async for c in pager])
+    rest = ids([c async for c in hub_on(THREE).resume(pager.checkpoint())])
+    assert first + rest == list("12345")
+
+
+async def test_a_hub_takes_its_pagers_along():
+    class Slow(FakeTransport):
+        async def send(self, provider, request, operation):
+            if request.query.get("cursor"):
+                await asyncio.sleep(60)
+            return await super().send(provider, request, operation)
+
+        async def aclose(self):
+            pass
+
+    before = asyncio.all_tasks()
+    async with hub_on(THREE) as hub:
+        hub._fetcher.transport = Slow(THREE)
+        pager = hub.conversations()
+        await anext(pager)
+        assert asyncio.all_tasks() != before
+    assert asyncio.all_tasks() == before
+
+
 @pytest.mark.parametrize("value", [None, [], "text", {}, {"version": 1}])
 def test_what_is_no_checkpoint_is_refused(value):
     with pytest.raises(CheckpointError):
@@ -333,7 +384,8 @@ async def test_cancelling_a_step_loses_nothing(prefetch):
 
 
 @pytest.mark.parametrize(
-    "options", [{"limit": -1}, {"prefetch": -1}, {"on_error": "ignore"}, {"page_size": 0}]
+    "options",
+    [{"limit": -1}, {"limit": "5"}, {"prefetch": -1}, {"on_error": "ignore"}, {"page_size": 0}],
 )
 def test_bad_options_are_refused_at_the_call(options):
     with pytest.raises(ConfigurationError):

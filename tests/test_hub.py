@@ -156,11 +156,22 @@ async def test_recipes_made_elsewhere_are_handed_to_the_hub(emulator, hub):
         ))  # fmt: skip
 
 
-@pytest.mark.parametrize("ref", ["", "nonsense", "slack:1", "twilio"])
+@pytest.mark.parametrize("ref", ["", "nonsense", "slack:1", "twilio", 5, None])
 def test_a_wrong_ref_is_refused_at_the_call(ref):
     hub = ConversationsHub(Clio(token="t"))
     with pytest.raises(ConfigurationError):
         hub.messages(ref)
+    with pytest.raises(ConfigurationError):
+        hub[ref]
+
+
+async def test_a_participant_may_be_a_ref_in_text(emulator, hub):
+    user = emulator["sunshine"].settings["user_ids"][0]
+    refs = {c.ref async for c in hub.conversations(Sunshine, participant=Ref("sunshine", user))}
+    assert refs == {
+        c.ref async for c in hub.conversations(Sunshine, participant=f"sunshine:{user}")
+    }
+    assert refs
 
 
 def test_a_hub_without_providers_says_so():

@@ -10,6 +10,7 @@ from conversations_hub import (
     Message,
     NotFoundError,
     Participant,
+    PermissionDeniedError,
     Ref,
     Role,
     ServerError,
@@ -92,9 +93,12 @@ async def test_nobody_is_looked_up_without_being_asked_to():
     assert hub._fetcher.transport.asked == [None, "2"]
 
 
-async def test_nobody_found_is_no_error_but_a_failure_is():
+async def test_nobody_found_is_no_error_but_a_failure_is(caplog):
     hub = hub_on(NOTES | {"ana,bo": NotFoundError("none")}, resolve_names=True)
     assert (await anext(hub.messages(WHERE))).author.name is None
+    hub = hub_on(NOTES | {"ana,bo": PermissionDeniedError("may not look")}, resolve_names=True)
+    assert (await anext(hub.messages(WHERE))).author.name is None
+    assert "no names" in caplog.text
     hub = hub_on(NOTES | {"cy": [ServerError("down"), NOTES["cy"]]}, resolve_names=True)
     pager = hub.messages(WHERE)
     with pytest.raises(ServerError):
@@ -131,3 +135,11 @@ def test_recipients_get_names_too_and_roles_are_not_overwritten():
     before = message("1", None, recipients=(Author(ref=ANA, role=Role.BOT), Author(ref=BO)))
     got = named(before, directory).recipients
     assert got == (Author(ref=ANA, name="Ana", role=Role.BOT), Author(ref=BO))
+
+
+def test_memory_of_people_is_bounded(monkeypatch):
+    monkeypatch.setattr("conversations_hub.people.MOST", 10)
+    directory = Directory(ttl=0.0)
+    for number in range(50):
+        directory.learn([Ref("acme", str(number))], {})
+    assert len(directory._known) <= 11

@@ -3,8 +3,9 @@ from datetime import UTC, datetime
 import pytest
 
 from conversations_hub import ConfigurationError, Ref, UnsupportedError
-from conversations_hub.provider import between, both
+from conversations_hub.provider import Problem, between, both
 from conversations_hub.recipes import Call, Listing
+from conversations_hub.wire import Response
 from support import Acme
 
 ACME = Acme(token="canary-token")
@@ -37,7 +38,7 @@ def test_a_page_is_no_larger_than_the_api_allows():
     assert ACME.page_size("conversations", None) == 100
     assert ACME.page_size("conversations", 7) == 7
     assert ACME.page_size("conversations", 7000) == 100
-    with pytest.raises(ConfigurationError, match="starts at 1"):
+    with pytest.raises(ConfigurationError, match="a number from 1"):
         ACME.page_size("conversations", 0)
 
 
@@ -89,10 +90,54 @@ def test_filters_are_half_open_and_pass_what_has_no_time():
     assert between(lambda at: at, None, None) is None
     assert both(None, None) is None
     assert both(keep, lambda at: at == day[1])(day[0]) is False
-    with pytest.raises(ConfigurationError, match="time zone"):
+    with pytest.raises(ConfigurationError, match="aware datetime"):
         between(lambda at: at, datetime(2026, 1, 1), None)  # noqa: DTZ001
 
 
 def test_a_bound_provider_is_still_the_same():
     assert ACME.bound(object()) == ACME
     assert "canary-token" not in repr(ACME)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "x" * 290 + "canary-token",
+        "who is Bearer canary-token?",
+        "who is canary-token?",
+    ],
+)
+def test_no_secret_gets_into_an_error(said):
+    class Telling(Acme):
+        def problem(self, request, response):
+            return Problem(message=said, code="canary-token")
+
+    provider = Telling(token="canary-token")
+    error = provider.error_for("x", provider.get("things"), Response(status=400))
+    assert "canary" not in f"{error} {error.code}"
+
+
+def test_what_a_secret_is_sent_as_is_one_too():
+    class Basic(Acme):
+        def auth_headers(self):
+            return {"Authorization": "Basic Y2FuYXJ5"}
+
+    assert Basic(token="canary-token").redact("Basic Y2FuYXJ5 Y2FuYXJ5") == "*** ***"
+
+
+@pytest.mark.parametrize("token", ["token\n", " token", "to\r\nken"])
+def test_a_secret_that_cannot_be_sent_is_refused(token):
+    with pytest.raises(ConfigurationError, match="token has blanks") as caught:
+        Acme(token=token)
+    assert "to" not in str(caught.value).replace("token has", "")
+
+
+@pytest.mark.parametrize("size", ["5", 2.5, -1])
+def test_a_page_size_that_is_none_is_refused(size):
+    with pytest.raises(ConfigurationError, match="page_size"):
+        ACME.conversations(page_size=size)
+
+
+def test_a_moment_that_is_none_is_refused():
+    with pytest.raises(ConfigurationError, match="no aware datetime"):
+        between(lambda at: at, "2026-01-01", None)

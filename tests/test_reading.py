@@ -89,7 +89,6 @@ def test_what_a_translation_stumbles_over_is_a_broken_record_too():
         (b"<html>Bad gateway</html>", "24 bytes of text/html"),
         (b"", "an empty body"),
         (b'{"things": [', "12 bytes"),
-        (b'{"things": [{"id": "\xff"}]}', "bytes of"),
         (b"[]", "no list 'things'"),
         (b'{"stuff": [], "meta": {"more": false}}', "no list 'things'"),
         (b'{"things": null}', "no list 'things'"),
@@ -151,3 +150,23 @@ def test_no_record_is_dropped_whatever_comes(records):
     body = msgspec.json.encode({"things": records, "meta": {"more": False}})
     got = read(body)
     assert len(got.items) + len(got.broken) == len(records)
+
+
+@pytest.mark.parametrize(
+    "name", [rb'"\ud83d cut"', b'"\xff byte"', rb'"\ud83d" , "more": "\udc00"'], ids=ascii
+)
+def test_half_an_emoji_costs_no_page(name):
+    body = (
+        b'{"things": [{"id": "1"}, {"id": "2", "name": %b}, {"id": "3"}], "meta": {"more": false}}'
+    )
+    got = read(body % name)
+    assert ids(got.items) == ["1", "2", "3"]
+    assert got.items[1].title.startswith("\ufffd")
+    assert got.items[1].raw["name"] == got.items[1].title
+    assert got.broken == ()
+
+
+def test_what_is_nested_too_deeply_says_so():
+    deep = b"[" * 100_000 + b"]" * 100_000
+    with pytest.raises(TranslationError, match="nested too deeply"):
+        read(b'{"things": [{"id": "1", "x": %b}], "meta": {"more": false}}' % deep)

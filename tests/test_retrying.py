@@ -22,6 +22,8 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
         ("Sun, 22 Nov 2026 12:00:05 -0000", 5.0),
         ("soon", None),
         ("-3", None),
+        ("²", None),
+        ("Sun, 22 Nov 99999999999 12:00:30 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header, seconds):

@@ -16,6 +16,7 @@ from conversations_hub import (
     ConversationsHub,
     InvalidRequestError,
     RateLimitError,
+    Ref,
     ServerError,
     StatusError,
     TransportError,
@@ -283,6 +284,38 @@ async def test_a_refusal_is_the_callers_to_put_right(mocked_response):
         with pytest.raises(InvalidRequestError) as caught:
             await transport.send(provider, provider.get("things", "1"), "conversation")
         await transport.aclose()
-    assert str(caught.value) == (
-        "acme.conversation: HTTP 400 from GET http://acme.test/api/things/1"
-    )
+    assert str(caught.value) == ("acme.conversation: HTTP 400 [GET http://acme.test/api/things/1]")
+
+
+async def test_a_recipe_of_another_place_gets_no_credentials(serve):
+    """It may be of another region, or of somebody else."""
+    here, elsewhere = Script(ok), Script(ok)
+    other = Acme(token="t", base_url=await serve(elsewhere))
+    async with hub_at(await serve(here)) as hub:
+        with pytest.raises(ConfigurationError, match="this recipe leads to"):
+            await hub.run(other.conversation(Ref("acme", "1")))
+    assert elsewhere.requests == here.requests == []
+
+
+async def test_calls_are_gathered_each_for_itself(serve):
+    script = Script(ok)
+    async with hub_at(await serve(script)) as hub:
+        one, same = hub.conversation("acme:1"), hub.conversation("acme:1")
+        first, second = await asyncio.gather(one, same)
+    assert first == second
+    assert len(script.requests) == 2
+
+
+def test_a_hub_is_of_one_event_loop():
+    hub = hub_at("http://127.0.0.1:1", retries=0)
+
+    async def ask():
+        try:
+            await hub.conversation("acme:1")
+        finally:
+            await hub._transport._own.close()
+
+    with pytest.raises(TransportError):
+        asyncio.run(ask())
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        asyncio.run(ask())

@@ -21,7 +21,6 @@ from conversations_hub import (
     ConversationsHub,
     ConversationState,
     Direction,
-    InvalidRequestError,
     Message,
     MessageKind,
     MessageState,
@@ -628,7 +627,7 @@ def test_a_refusal_is_read():
     }
     request = CIRCUIT.conversation(HERE).request
     error = CIRCUIT.error_for("conversation", request, answer(body, 400))
-    assert (type(error), error.code) == (InvalidRequestError, "400")
+    assert (type(error), error.code) == (NotFoundError, "400")
     assert "invalid data One or more user do not exist." in str(error)
     error = CIRCUIT.error_for("conversation", request, Response(status=404, body=b"<html>"))
     assert type(error) is NotFoundError
@@ -854,7 +853,7 @@ async def test_one_conversation_and_one_item(served):
     item = api.message_ids(where)[0]
     assert (await hub.conversation(ref(where))).ref == ref(where)
     assert (await hub.message(ref(where), item)).ref == ref(item)
-    with pytest.raises(InvalidRequestError, match="does not exist"):
+    with pytest.raises(NotFoundError, match="does not exist"):
         await hub.conversation(ref(ROOT))
     with pytest.raises(NotFoundError, match="another conversation"):
         await hub.message(ref(api.conversation_ids()[1]), item)

@@ -478,7 +478,7 @@ def test_base_url_keeps_its_path():
         pytest.param(
             lambda s: s.conversations(created_after=datetime(2026, 1, 1)),  # noqa: DTZ001
             ConfigurationError,
-            "time zone",
+            "aware datetime",
             id="a time without zone",
         ),
     ],
@@ -593,7 +593,7 @@ HTML = 502, "<html>Bad gateway</html>"
         (PLAIN, BAD_PAGE, InvalidRequestError, "bad_request", "page query"),
         (ONWARD, says(400, "bad_request", "No"), InvalidRequestError, "bad_request", "No"),
         (PLAIN, (429, {}), RateLimitError, None, "ask less often"),
-        (PLAIN, HTML, ServerError, None, "HTTP 502 from GET"),
+        (PLAIN, HTML, ServerError, None, "HTTP 502 [GET"),
         (PLAIN, (400, {"errors": {"code": 1}, "error": "no"}), InvalidRequestError, None, ""),
         (PLAIN, (400, {"errors": ["x", {"code": 7}]}), InvalidRequestError, "7", ""),
     ],

@@ -639,13 +639,13 @@ def test_calls(service):
         pytest.param(
             lambda t: t.conversations(created_before=datetime(2026, 1, 1)),  # noqa: DTZ001
             ConfigurationError,
-            "time zone",
+            "aware datetime",
             id="a time without zone",
         ),
         pytest.param(
             lambda t: t.conversations(participant="d", created_after=datetime(2026, 1, 1)),  # noqa: DTZ001
             ConfigurationError,
-            "time zone",
+            "aware datetime",
             id="a time without zone, of somebody",
         ),
     ],
@@ -788,9 +788,9 @@ CODELESS = 400, {"message": "Invalid page token", "status": 400}
         (ONWARD, says(400, 50385), InvalidRequestError, "50385", ": No"),
         (ONWARD, says(404, 20404), NotFoundError, "20404", ": No"),
         (ONWARD, (404, {"message": "gone"}), NotFoundError, None, "gone"),
-        (ONWARD, (503, "<html>"), ServerError, None, "HTTP 503 from GET"),
-        (PLAIN, (502, "<html>Bad gateway</html>"), ServerError, None, "HTTP 502 from GET"),
-        (PLAIN, (400, [{"code": 1}]), InvalidRequestError, None, "HTTP 400 from GET"),
+        (ONWARD, (503, "<html>"), ServerError, None, "HTTP 503 [GET"),
+        (PLAIN, (502, "<html>Bad gateway</html>"), ServerError, None, "HTTP 502 [GET"),
+        (PLAIN, (400, [{"code": 1}]), InvalidRequestError, None, "HTTP 400 [GET"),
         (PLAIN, (400, {"message": {"a": 1}, "code": 0}), InvalidRequestError, "0", ""),
     ],
 )

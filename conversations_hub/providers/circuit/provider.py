@@ -94,8 +94,10 @@ class Circuit(Provider):
         said = [body.get("errorDescription"), *(reasons if isinstance(reasons, list) else ())]
         code = body.get("errorCode")
         return Problem(
-            message=" ".join(str(one) for one in said if one),
+            message=(message := " ".join(str(one) for one in said if one)),
             code=None if code is None else str(code),
+            # Not found is a 400, too, and only its words tell.
+            kind=NotFoundError if "not exist" in message and response.status == 400 else None,
         )
 
     def people(

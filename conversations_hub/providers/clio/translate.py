@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +22,7 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.clio import payloads
 from conversations_hub.raw import Raw
+from conversations_hub.wire import utc
 
 _new_message = constructor(Message)
 _new_ref = constructor(Ref)
@@ -51,9 +51,9 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
         kind=_kind(payload.memberships),
         state=_state(payload.archived),
         title=payload.subject,
-        created_at=_utc(payload.created_at),
-        updated_at=_utc(payload.updated_at),
-        last_message_at=_utc(last.created_at) if last else None,
+        created_at=utc(payload.created_at),
+        updated_at=utc(payload.updated_at),
+        last_message_at=utc(last.created_at) if last else None,
         members=_members(ref, payload.memberships),
         metadata=_metadata(payload.matter),
         raw=raw,
@@ -64,7 +64,7 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     """Translate one message; whether its body is plain or HTML, Clio does not say."""
     provider, sender, document = conversation.provider, payload.sender, payload.document
     created, updated = payload.created_at, payload.updated_at
-    sent_at = _utc(created)
+    sent_at = utc(created)
     thread = payload.conversation or NO_THREAD
     place = str(thread.id) if thread.id else conversation.id
     return _new_message(
@@ -78,7 +78,7 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
         text=payload.body,
         attachments=(_attachment(document),) if document else (),
         sent_at=sent_at,
-        updated_at=sent_at if updated == created else _utc(updated),
+        updated_at=sent_at if updated == created else utc(updated),
         raw=raw,
     )
 
@@ -94,7 +94,7 @@ def participant(conversation: Ref, payload: payloads.Membership, raw: Raw) -> Pa
         name=who.name,
         role=who.role,
         address=person.secondary_identifier,
-        joined_at=_utc(payload.created_at),
+        joined_at=utc(payload.created_at),
         raw=raw,
     )
 
@@ -185,8 +185,3 @@ def _attachment(document: payloads.Document) -> Attachment:
         media_type=document.content_type,
         size=document.size,
     )
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """Clio writes times in the user's own zone."""
-    return moment.astimezone(UTC) if moment else None

@@ -7,11 +7,13 @@ nearly nothing, and what is not set is left out.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 # `gc=False`: what comes from JSON is in no cycle, so the garbage collector need not look.
+
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Conversation(Struct, frozen=True, gc=False, rename="camel"):
@@ -22,8 +24,8 @@ class Conversation(Struct, frozen=True, gc=False, rename="camel"):
     display_name: str | None = None
     description: str | None = None
     metadata: dict[str, Any] | None = None
-    created_at: datetime | None = None
-    last_updated_at: datetime | None = None
+    created_at: Moment | None = None
+    last_updated_at: Moment | None = None
 
 
 class Author(Struct, frozen=True, gc=False, rename="camel"):
@@ -119,7 +121,7 @@ class Message(Struct, frozen=True, gc=False, rename="camel"):
     """A message; a deleted one may have no content."""
 
     id: str
-    received: datetime | None = None
+    received: Moment | None = None
     author: Author | None = None
     content: Content | None = None
     activity: Activity | None = None
@@ -140,4 +142,4 @@ class Participant(Struct, frozen=True, gc=False, rename="camel"):
     id: str
     user_id: str | None = None
     client_associations: list[ClientAssociation] | None = None
-    last_read: datetime | None = None
+    last_read: Moment | None = None

@@ -23,6 +23,7 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.sunshine import payloads
 from conversations_hub.raw import Raw
+from conversations_hub.wire import utc
 
 _new_message = constructor(Message)
 _new_ref = constructor(Ref)
@@ -61,7 +62,7 @@ NO_CONTENT = payloads.Content()
 
 def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
     """Translate one conversation."""
-    created, updated = payload.created_at, payload.last_updated_at
+    created, updated = utc(payload.created_at), utc(payload.last_updated_at)
     return Conversation(
         ref=Ref(provider, payload.id),
         kind=CONVERSATION_KINDS.get(payload.type or "", ConversationKind.UNKNOWN),
@@ -96,7 +97,7 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
         attachments=_attachments(content) if files and not deleted else (),
         reply_to=_quoted(provider, payload.quoted_message) if payload.quoted_message else None,
         state=DELETED if deleted else SENT,
-        sent_at=payload.received,
+        sent_at=utc(payload.received),
         metadata=metadata,
         raw=raw,
     )
@@ -113,7 +114,7 @@ def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> P
         user=Ref(conversation.provider, payload.user_id) if payload.user_id else None,
         role=Role.CUSTOMER,
         channel=CHANNELS.get(channel, channel) if channel else None,
-        last_read_at=payload.last_read,
+        last_read_at=utc(payload.last_read),
         raw=raw,
     )
 

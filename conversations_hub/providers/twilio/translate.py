@@ -26,6 +26,7 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.twilio import payloads
 from conversations_hub.raw import Raw
+from conversations_hub.wire import utc
 
 _new_message = constructor(Message)
 _new_ref = constructor(Ref)
@@ -60,8 +61,8 @@ def conversation(
         kind=ConversationKind.GROUP,
         state=STATES.get(payload.state, ConversationState.UNKNOWN) if payload.state else None,
         title=payload.friendly_name,
-        created_at=payload.date_created,
-        updated_at=payload.date_updated,
+        created_at=utc(payload.date_created),
+        updated_at=utc(payload.date_updated),
         metadata=attributes(payload.attributes),
         raw=raw,
     )
@@ -72,6 +73,7 @@ def message(conversation: Ref, region: str, payload: payloads.Message, raw: Raw)
     provider = conversation.provider
     where = payload.conversation_sid
     created, updated = payload.date_created, payload.date_updated
+    sent_at = utc(created)
     direction, author = _sender(provider, payload.author, payload.participant_sid)
     return _new_message(
         ref=_new_ref(provider, payload.sid),
@@ -82,8 +84,8 @@ def message(conversation: Ref, region: str, payload: payloads.Message, raw: Raw)
         text=payload.body,
         attachments=_attachments(payload, region) if payload.media else (),
         state=EDITED if updated and updated != created else SENT,
-        sent_at=created,
-        updated_at=updated,
+        sent_at=sent_at,
+        updated_at=sent_at if updated == created else utc(updated),
         metadata=attributes(payload.attributes),
         raw=raw,
     )
@@ -101,8 +103,8 @@ def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> P
         role=_role(identity, binding),
         channel=binding.type.lower() if binding.type else None,
         address=binding.address or binding.projected_address or identity,
-        joined_at=payload.date_created,
-        last_read_at=payload.last_read_timestamp,
+        joined_at=utc(payload.date_created),
+        last_read_at=utc(payload.last_read_timestamp),
         metadata=attributes(payload.attributes),
         raw=raw,
     )
