@@ -22,7 +22,6 @@ from conversations_hub.errors import (
     TransportError,
     UnsupportedError,
 )
-from conversations_hub.fetch import Pager
 from conversations_hub.hub import ConversationsHub
 from conversations_hub.models import (
     Attachment,
@@ -38,6 +37,7 @@ from conversations_hub.models import (
     Ref,
     Role,
 )
+from conversations_hub.pager import Pager
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS
 from conversations_hub.recipes import Call, Listing, Page

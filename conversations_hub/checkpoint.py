@@ -30,6 +30,8 @@ class SavedWalk:
     note: Mapping[str, Any] = field(factory=dict)
     taken: tuple[str, ...] = ()
     """The items of the next page that the consumer has already."""
+    trail: tuple[str, ...] = ()
+    """The last items before it, to find the place by if its cursor expires."""
 
 
 @frozen(kw_only=True)

@@ -1,20 +1,18 @@
-"""The only loops that wait: they ask for pages and hand out items."""
+"""The only loops that wait: they ask, read, and ask on."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, field, frozen, mutable
 
-from conversations_hub import checkpoint as saving
 from conversations_hub.errors import (
-    CheckpointError,
     ConfigurationError,
+    CursorExpiredError,
     PagingError,
     ProviderError,
     StatusError,
@@ -30,6 +28,9 @@ from conversations_hub.wire import Request, Response
 
 T = TypeVar("T")
 
+TRAIL = 10
+"""So many items are remembered to find a place by."""
+
 log: logging.Logger = logging.getLogger("conversations_hub.fetch")
 
 
@@ -41,6 +42,10 @@ class Batch(Generic[T]):
     entries: list[T | TranslationError]
     next: Request | None
     raw: Raw | None
+    items: tuple[T, ...] = ()
+    """All that could be read, wanted or not."""
+    trail: tuple[str, ...] = ()
+    """The last items of the pages before."""
 
 
 @mutable(kw_only=True)
@@ -88,7 +93,7 @@ class Fetcher:
         entries = _entries(items, page, listing)
         for _, broken in page.broken:
             _placed(broken, provider, operation)
-        return Batch(request=request, entries=entries, next=onward, raw=page.raw)
+        return Batch(request=request, entries=entries, next=onward, raw=page.raw, items=page.items)
 
     async def _send(
         self, provider: Provider, request: Request, operation: str
@@ -165,11 +170,17 @@ class Walk(Generic[T]):
     next: Request | None
     taken: set[str] = field(factory=set)
     """Items that the consumer had before a checkpoint was saved and that will come once more."""
+    trail: tuple[str, ...] = ()
+    """The last items of the pages before `next`: where to go on from if its cursor expires."""
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
     _gave_up: Request | None = field(default=None, init=False)
     _asked: set[int] = field(factory=set, init=False)
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
+    _expired: CursorExpiredError | None = field(default=None, init=False)
+    """Why the list is read once more from its start, up to the trail."""
+    _lost: bool = field(default=False, init=False)
+    _met: bool = field(default=False, init=False)
 
     async def step(self) -> Batch[T]:
         """Return the next page; after an error the next step asks for the same page again."""
@@ -186,10 +197,45 @@ class Walk(Generic[T]):
                 self.fetcher.provider_of(self.listing),
                 _operation(self.listing),
             )
-        batch = await self.fetcher.batch(self.listing, request)
+        try:
+            batch = await self.fetcher.batch(self.listing, request)
+        except CursorExpiredError as error:
+            self._start_anew(error)
+            return await self._page()
+        if self._lost:
+            batch = self._caught_up(batch)
+        keys = [key_of(item) for item in batch.items[-TRAIL:]]
+        trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
         self._asked.add(asked)
         self.next = batch.next
-        return batch
+        return evolve(batch, trail=trail)
+
+    def _start_anew(self, error: CursorExpiredError) -> None:
+        """Go back to the first page, once, to find the place by the items before it."""
+        if self._expired is not None or not self.trail:
+            raise error
+        self._expired, self._lost, self._met = error, True, False
+        self._asked.clear()
+        self.next = self.listing.request
+
+    def _caught_up(self, batch: Batch[T]) -> Batch[T]:
+        """Leave out what was delivered before the cursor expired.
+
+        Where items may repeat, whoever reads drops them. Else the list is in an order that
+        lasts, so that all up to the trail has been there.
+        """
+        keys = [key_of(item) for item in batch.items]
+        last = max((n for n, key in enumerate(keys) if key in self.trail), default=None)
+        if self.listing.repeats or (last is None and self._met):
+            self._lost = False
+            return batch
+        if last is None and batch.next is None:
+            raise cast("CursorExpiredError", self._expired)
+        self._met = self._met or last is not None
+        there = len(keys) if last is None else last + 1
+        before = set(keys[:there])
+        after = [e for e in batch.entries if self._met and _is_after(e, before)]
+        return evolve(batch, entries=after, items=batch.items[there:])
 
     async def _whole(self) -> Batch[T]:
         """Read to the end before the first item, since the API cannot give the order."""
@@ -199,7 +245,7 @@ class Walk(Generic[T]):
             batch = await self._page()
             raw = batch.raw
             self._gathered += (
-                [e for e in batch.entries if _is_new(e, seen)]
+                [e for e in batch.entries if is_new(e, seen)]
                 if self.listing.repeats
                 else batch.entries
             )
@@ -250,7 +296,12 @@ class Walk(Generic[T]):
         return task
 
 
-def _is_new(entry: Any, seen: set[str]) -> bool:
+def _is_after(entry: Any, before: set[str]) -> bool:
+    """Say whether an entry is not among those before; an error is rather told twice than not."""
+    return isinstance(entry, TranslationError) or key_of(entry) not in before
+
+
+def is_new(entry: Any, seen: set[str]) -> bool:
     """Remember an item and say whether it came for the first time; errors always count as new."""
     if isinstance(entry, TranslationError):
         return True
@@ -259,246 +310,3 @@ def _is_new(entry: Any, seen: set[str]) -> bool:
         return False
     seen.add(key)
     return True
-
-
-class Pager(AsyncIterator[T]):
-    """The items of one or more lists, page by page, fetched while they are consumed.
-
-    After an error the next step asks for the same page again; only a list's own end ends it.
-    A pager is for one consumer at a time. Several lists are read side by side, each at least
-    one page ahead.
-    """
-
-    def __init__(
-        self,
-        fetcher: Fetcher,
-        questions: Sequence[Sequence[Walk[T]]],
-        *,
-        limit: int | None = None,
-        prefetch: int = 1,
-        on_error: str = "raise",
-        seen: Sequence[Iterable[str]] = (),
-    ) -> None:
-        if limit is not None and not (isinstance(limit, int) and limit >= 0):
-            raise ConfigurationError("limit is a number of items, or None for all")
-        if prefetch < 0:
-            raise ConfigurationError("prefetch is a number of pages, 0 for none")
-        if on_error not in {"raise", "continue"}:
-            raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
-        self.errors: list[ProviderError] = []
-        self._fetcher = fetcher
-        self._questions = questions
-        self._walks = deque(walk for walks in questions for walk in walks)
-        self._left = limit
-        self._prefetch = prefetch
-        self._on_error = on_error
-        # What is dropped when it comes again: across the lists of one question.
-        self._seen: dict[int, set[str]] = {}
-        for index, walks in enumerate(questions):
-            if len(walks) > 1 or any(walk.listing.repeats for walk in walks):
-                before = set(seen[index]) if index < len(seen) else set()
-                for walk in walks:
-                    before.update(walk.next.note.get("seen", ()) if walk.next else ())
-                self._seen.update((id(walk), before) for walk in walks)
-        self._arrived = asyncio.Event()
-        self._walk: Walk[T] | None = None
-        self._batch: Batch[T] | None = None
-        self._entries: list[T | TranslationError] = []
-        self._at = 0
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        while True:
-            at = self._at
-            if at < len(self._entries):
-                self._at = at + 1
-                entry = self._entries[at]
-                if not isinstance(entry, TranslationError):
-                    return entry
-                self._set_aside(entry)
-            else:
-                await self._advance()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __del__(self) -> None:
-        # A loop that was left early drops its pager: nothing goes on fetching for it.
-        for walk in getattr(self, "_walks", ()):
-            walk.cancel()
-
-    async def aclose(self) -> None:
-        """Stop fetching; a second time does nothing."""
-        ending = [task for walk in self._walks if (task := walk.cancel())]
-        await asyncio.gather(*ending, return_exceptions=True)
-
-    async def take_page(self) -> Page[T]:
-        """Return what is left of this page, or the next one; those without items are passed."""
-        items = [await self.__anext__()]
-        for entry in self._entries[self._at :]:
-            if isinstance(entry, TranslationError):
-                break
-            items.append(entry)
-        self._at += len(items) - 1
-        batch = cast("Batch[T]", self._batch)
-        return Page(items=tuple(items), next=batch.next, raw=batch.raw)
-
-    def pages(self) -> AsyncIterator[Page[T]]:
-        """Iterate pages instead of items, from where the items stopped."""
-        return Pages(self)
-
-    async def collect(self, *, limit: int | None) -> list[T]:
-        """Return the items that are left in a list: at most `limit`, or all where it is None."""
-        found: list[T] = []
-        while limit is None or len(found) < limit:
-            try:
-                found.append(await self.__anext__())
-            except StopAsyncIteration:
-                break
-        return found
-
-    def checkpoint(self) -> dict[str, Any]:
-        """Return where the consumer is, as a JSON-able value for `hub.resume`."""
-        rest = self._entries[self._at :]
-        waiting = sum(not isinstance(e, TranslationError) for e in rest)
-        return saving.write(
-            saving.Checkpoint(
-                version=saving.VERSION,
-                questions=tuple(self._saved(walks) for walks in self._questions),
-                limit=None if self._left is None else self._left + waiting,
-                prefetch=self._prefetch,
-                on_error=self._on_error,
-            )
-        )
-
-    def _saved(self, walks: Sequence[Walk[T]]) -> saving.SavedQuestion:
-        question = walks[0].listing.question
-        if question is None:
-            raise CheckpointError("a recipe that no provider's method made cannot be saved")
-        seen: set[str] = set()
-        if len(walks) > 1 or walks[0].listing.moving:
-            untaken = {key_of(e) for e in self._entries[self._at :]}
-            seen = self._seen[id(walks[0])] - untaken
-        return saving.SavedQuestion(
-            provider=question.provider,
-            name=question.name,
-            arguments=saving.saved_arguments(question.arguments),
-            walks=tuple(self._saved_walk(walk) for walk in walks),
-            seen=tuple(sorted(seen)),
-        )
-
-    def _saved_walk(self, walk: Walk[T]) -> saving.SavedWalk:
-        provider = self._fetcher.provider_of(walk.listing)
-        taken: set[str] = walk.taken
-        request = walk.onward
-        ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)
-        if ahead is not None:
-            request = ahead.request
-        if walk is self._walk and self._batch is not None and self._at < len(self._entries):
-            request = self._batch.request
-            rest = {key_of(e) for e in self._entries[self._at :]}
-            taken = walk.taken | ({key_of(e) for e in self._batch.entries} - rest)
-        return saving.SavedWalk(
-            first=provider.fingerprint(walk.listing.request),
-            next=None if request is None else saving.relative(request, provider.base_url),
-            note={} if request is None else request.note,
-            taken=tuple(sorted(taken)),
-        )
-
-    async def _advance(self) -> None:
-        """Move on to the next page, or say that there is none."""
-        if self._left == 0:
-            await self.aclose()
-            raise StopAsyncIteration
-        walk, batch = await self._next_batch()
-        entries = batch.entries
-        if walk.taken:
-            entries = [e for e in entries if key_of(e) not in walk.taken]
-            # Newer rows may have pushed some of them off this page and onto the next.
-            walk.taken -= {key_of(e) for e in batch.entries}
-        if (seen := self._seen.get(id(walk))) is not None and walk.listing.sort_key is None:
-            entries = [e for e in entries if _is_new(e, seen)]
-        if self._left is not None:
-            entries = _first(entries, self._left)
-            self._left -= sum(not isinstance(e, TranslationError) for e in entries)
-        self._walk, self._batch, self._entries, self._at = walk, batch, entries, 0
-
-    async def _next_batch(self) -> tuple[Walk[T], Batch[T]]:
-        while True:
-            self._arrived.clear()
-            walk = next((w for w in self._walks if w.ready), None)
-            if walk is None and len(self._walks) == 1 and self._idle(self._walks[0]):
-                walk = self._walks[0]
-                got: Batch[T] | Exception = await self._directly(walk)
-            elif walk is not None:
-                got = walk.ready.popleft()
-                self._walks.remove(walk)
-                self._walks.append(walk)
-            else:
-                depth = max(1, self._prefetch)
-                coming = [w.go_on(self._arrived, depth) for w in self._walks]
-                if not any(coming):
-                    raise StopAsyncIteration
-                await self._arrived.wait()
-                continue
-            if isinstance(got, Batch):
-                self._look_ahead(walk, got)
-                return walk, got
-            self._failed(walk, got)
-
-    def _idle(self, walk: Walk[T]) -> bool:
-        return walk.next is not None and (walk.task is None or walk.task.done())
-
-    async def _directly(self, walk: Walk[T]) -> Batch[T] | Exception:
-        """Fetch without a task: a list of one page needs none."""
-        try:
-            return await walk.step()
-        except ProviderError as error:
-            return error
-
-    def _look_ahead(self, walk: Walk[T], batch: Batch[T]) -> None:
-        depth = self._prefetch if len(self._walks) == 1 else max(1, self._prefetch)
-        if depth and (self._left is None or self._left > len(batch.entries)):
-            walk.go_on(self._arrived, depth)
-
-    def _failed(self, walk: Walk[T], error: Exception) -> None:
-        if self._on_error == "raise" or not isinstance(error, ProviderError):
-            raise error
-        self.errors.append(error)
-        walk.give_up()
-
-    def _set_aside(self, error: TranslationError) -> None:
-        if self._on_error == "raise":
-            raise error
-        self.errors.append(error)
-
-
-def _first(entries: list[T | TranslationError], limit: int) -> list[T | TranslationError]:
-    """Return the entries up to so many items."""
-    kept: list[T | TranslationError] = []
-    for entry in entries:
-        if limit == 0:
-            break
-        kept.append(entry)
-        limit -= not isinstance(entry, TranslationError)
-    return kept
-
-
-class Pages(AsyncIterator[Page[T]]):
-    """The pages of a pager."""
-
-    def __init__(self, pager: Pager[T]) -> None:
-        self._pager = pager
-
-    async def __anext__(self) -> Page[T]:
-        return await self._pager.take_page()

@@ -16,8 +16,9 @@ from attrs import evolve
 
 from conversations_hub import checkpoint as saving
 from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
-from conversations_hub.fetch import Fetcher, Pager, Walk
+from conversations_hub.fetch import Fetcher, Walk
 from conversations_hub.models import Conversation, ConversationState, Message, Participant, Ref
+from conversations_hub.pager import Pager
 from conversations_hub.people import Directory
 from conversations_hub.provider import Provider
 from conversations_hub.providers import configured
@@ -281,6 +282,7 @@ class ConversationsHub:
                 listing=_of(part, listing),
                 next=saving.absolute(walk, part.request, provider.base_url),
                 taken=set(walk.taken),
+                trail=walk.trail,
             )
             for part, walk in zip(listing.parts, saved.walks, strict=True)
         ]

@@ -12,7 +12,7 @@ from conversations_hub.raw import Raw
 from conversations_hub.wire import Request, Response
 
 if TYPE_CHECKING:
-    from conversations_hub.fetch import Pager
+    from conversations_hub.pager import Pager
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

@@ -24,9 +24,9 @@ from conversations_hub.cli.render import Rows, Screen, Thread, visible
 from conversations_hub.cli.settings import Accounts
 from conversations_hub.emulator import Emulator
 from conversations_hub.errors import HubError
-from conversations_hub.fetch import Pager
 from conversations_hub.hub import ConversationsHub, Order
 from conversations_hub.models import ConversationState, Message, Ref
+from conversations_hub.pager import Pager
 from conversations_hub.providers import load
 
 P = ParamSpec("P")

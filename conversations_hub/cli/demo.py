@@ -24,7 +24,6 @@ from conversations_hub.cli.render import (
     title,
 )
 from conversations_hub.emulator import Emulator
-from conversations_hub.fetch import Pager
 from conversations_hub.hub import ConversationsHub
 from conversations_hub.models import (
     Conversation,
@@ -34,6 +33,7 @@ from conversations_hub.models import (
     Participant,
     Role,
 )
+from conversations_hub.pager import Pager
 
 WORKERS = 4
 """How many conversations of a provider are read at the same time."""

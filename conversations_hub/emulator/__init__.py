@@ -10,13 +10,20 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from conversations_hub.emulator.server import Api, ApiError, Intercept, LoggedRequest, Server
+from conversations_hub.emulator.server import (
+    Api,
+    ApiError,
+    Intercept,
+    LoggedRequest,
+    Server,
+    json_response,
+)
 from conversations_hub.errors import ConfigurationError
 from conversations_hub.hub import ConversationsHub
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, attribute, load
 
-__all__ = ["Api", "ApiError", "Emulator", "Intercept", "LoggedRequest", "Server"]
+__all__ = ["Api", "ApiError", "Emulator", "Intercept", "LoggedRequest", "Server", "json_response"]
 
 
 class Emulator:
