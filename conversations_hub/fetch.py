@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen, mutable
 from conversations_hub.errors import (
     ConfigurationError,
     CursorExpiredError,
+    NotFoundError,
     PagingError,
     ProviderError,
     StatusError,
@@ -114,7 +115,8 @@ class Fetcher:
         except StatusError as error:
             if error.transient:
                 raise
-            log.warning("no names: %s", error)
+            if not isinstance(error, NotFoundError):  # which says that nobody is known there
+                log.warning("no names: %s", error)
             return {}
 
     async def _with_names(self, provider: Provider, items: tuple[T, ...]) -> tuple[T, ...]:

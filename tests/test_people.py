@@ -96,6 +96,7 @@ async def test_nobody_is_looked_up_without_being_asked_to():
 async def test_nobody_found_is_no_error_but_a_failure_is(caplog):
     hub = hub_on(NOTES | {"ana,bo": NotFoundError("none")}, resolve_names=True)
     assert (await anext(hub.messages(WHERE))).author.name is None
+    assert caplog.text == ""
     hub = hub_on(NOTES | {"ana,bo": PermissionDeniedError("may not look")}, resolve_names=True)
     assert (await anext(hub.messages(WHERE))).author.name is None
     assert "no names" in caplog.text
