@@ -112,7 +112,7 @@ class Fetcher:
         """Look people up; who may not be looked up has no name, which keeps nothing from anyone."""
         try:
             return await self.run(call)
-        except StatusError as error:
+        except (StatusError, TranslationError) as error:
             if error.transient:
                 raise
             if not isinstance(error, NotFoundError):  # which says that nobody is known there
@@ -181,6 +181,8 @@ class Walk(Generic[T]):
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
     _expired: CursorExpiredError | None = field(default=None, init=False)
     """Why the list is read once more from its start, up to the trail."""
+    _place: Request | None = field(default=None, init=False)
+    """The request whose cursor expired: a checkpoint goes on from there until it is found."""
     _lost: bool = field(default=False, init=False)
     _met: bool = field(default=False, init=False)
 
@@ -206,6 +208,8 @@ class Walk(Generic[T]):
             return await self._page()
         if self._lost:
             batch = self._caught_up(batch)
+        if self._lost:
+            batch = evolve(batch, request=cast("Request", self._place))
         keys = [key_of(item) for item in batch.items[-TRAIL:]]
         trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
         self._asked.add(asked)
@@ -218,7 +222,7 @@ class Walk(Generic[T]):
             raise error
         self._expired, self._lost, self._met = error, True, False
         self._asked.clear()
-        self.next = self.listing.request
+        self._place, self.next = self.next, self.listing.request
 
     def _caught_up(self, batch: Batch[T]) -> Batch[T]:
         """Leave out what was delivered before the cursor expired.
@@ -228,7 +232,7 @@ class Walk(Generic[T]):
         """
         keys = [key_of(item) for item in batch.items]
         last = max((n for n, key in enumerate(keys) if key in self.trail), default=None)
-        if self.listing.repeats or (last is None and self._met):
+        if self.listing.repeats or (keys and last is None and self._met):
             self._lost = False
             return batch
         if last is None and batch.next is None:
@@ -286,6 +290,8 @@ class Walk(Generic[T]):
     def onward(self) -> Request | None:
         """What a checkpoint goes on with, as far as pages were asked for."""
         onward = self.next or self._gave_up
+        if onward and self._lost:
+            onward = self._place
         # A list that is put in order was not delivered before it was read to its end.
         return self.listing.request if onward and self.listing.sort_key else onward
 

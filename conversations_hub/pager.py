@@ -101,6 +101,8 @@ class Pager(AsyncIterator[T]):
         """Stop fetching; a second time does nothing."""
         ending = [task for walk in self._walks if (task := walk.cancel())]
         await asyncio.gather(*ending, return_exceptions=True)
+        # A task that was cancelled before it began wakes nobody.
+        self._arrived.set()
 
     async def take_page(self) -> Page[T]:
         """Return what is left of this page, or the next one; those without items are passed."""
@@ -146,7 +148,7 @@ class Pager(AsyncIterator[T]):
         if question is None:
             raise CheckpointError("a recipe that no provider's method made cannot be saved")
         seen: set[str] = set()
-        if len(walks) > 1 or walks[0].listing.moving:
+        if len(walks) > 1 or (walks[0].listing.moving and walks[0].listing.repeats):
             untaken = {key_of(e) for e in self._entries[self._at :]}
             seen = self._seen[id(walks[0])] - untaken
         return saving.SavedQuestion(
@@ -161,7 +163,7 @@ class Pager(AsyncIterator[T]):
         provider = self._fetcher.provider_of(walk.listing)
         taken: set[str] = walk.taken
         request = walk.onward
-        trail = walk.trail
+        trail = () if walk.listing.sort_key else walk.trail
         ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)
         if ahead is not None:
             request, trail = ahead.request, ahead.trail

@@ -270,9 +270,10 @@ class Provider:
         hidden = [getattr(self, f.name) for f in fields(type(self)) if f.repr is False]
         for sent in self.auth_headers().values():
             hidden += [sent, sent.partition(" ")[2]]
-        for secret in hidden:
+        texts = sorted((one for one in hidden if isinstance(one, str)), key=len, reverse=True)
+        for secret in texts:
             # What is shorter is found by chance in any text.
-            if isinstance(secret, str) and len(secret) > 5:
+            if len(secret) > 5:
                 text = text.replace(secret, "***")
         return text
 

@@ -15,12 +15,20 @@ def decode(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         try:
-            value = json.loads(body.decode("utf-8", "replace"))
+            return _whole(json.loads(body.decode("utf-8", "replace")))
         except ValueError:
             raise cause from None
-    text = json.dumps(value, ensure_ascii=False)
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return msgspec.json.decode(whole)
+
+
+def _whole(value: Any) -> Any:
+    """Replace the surrogates that stand alone in a decoded value's texts."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(one) for key, one in value.items()}
+    return value
 
 
 class Source:

@@ -18,7 +18,7 @@ P = TypeVar("P")
 T = TypeVar("T")
 
 # What a translation may stumble over in a payload whose types are right.
-STUMBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 
 
 @frozen(kw_only=True)

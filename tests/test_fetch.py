@@ -1,10 +1,11 @@
 """A walk whose cursor expires goes back to its start once, and finds its place again."""
 
+import asyncio
 import json
 
 import pytest
 
-from conversations_hub import CursorExpiredError, Ref
+from conversations_hub import CursorExpiredError, Ref, ServerError
 from conversations_hub.emulator import Emulator, json_response
 from conversations_hub.errors import TranslationError
 from conversations_hub.providers import PROVIDERS
@@ -39,6 +40,7 @@ async def test_the_place_is_found_again(prefetch):
         pytest.param([["1"], ["2"], ["3"], ["4"], ["5"], ["6", "7"]], "1234567", id="other pages"),
         pytest.param([["1", "2"], ["5", "6", "7"]], "1234567", id="the last ones deleted"),
         pytest.param([["4"], [], ["5", "6", "7"]], "1234567", id="the first ones deleted"),
+        pytest.param([["1", "2"], [], ["3", "4"], ["5", "6", "7"]], "1234567", id="an empty page"),
         pytest.param([["1", "2", "3", "4"]], "1234", id="the rest deleted"),
     ],
 )
@@ -103,6 +105,38 @@ async def test_a_checkpoint_outlives_its_cursor(taken):
     cursor = stale.partition("cursor=")[2] or None
     answers = FOUR | {cursor: later[cursor]}
     assert first + ids([c async for c in hub_on(answers).resume(saved)]) == list("1234567")
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 2, 3])
+@pytest.mark.parametrize("taken", range(2, 7))
+async def test_a_checkpoint_during_the_search_for_the_place(taken, prefetch):
+    """It goes on from the place that is looked for, wherever the search is."""
+    down = ServerError("down")
+    answers = FOUR | {None: [FOUR[None], FOUR[None]], "b": [FOUR["b"], down, FOUR["b"]]}
+    answers["c"] = [GONE, FOUR["c"]]
+    pager = hub_on(answers).conversations(prefetch=prefetch)
+    first = []
+    while len(first) < taken:
+        try:
+            first.append((await anext(pager)).ref.id)
+        except ServerError:
+            break
+    await asyncio.sleep(0)
+    saved = json.loads(json.dumps(pager.checkpoint()))
+    rest = ids([c async for c in hub_on(FOUR | {"c": [GONE, FOUR["c"]]}).resume(saved)])
+    assert first + rest == list("1234567")
+
+
+async def test_a_list_in_order_is_resumed_whole_though_its_cursor_expires():
+    notes = {k: v.replace(b"things", b"notes") for k, v in FOUR.items()}
+    hub = hub_on(notes | {"d": ServerError("down")})
+    pager = hub.messages(Ref("acme", "t"), order="oldest")
+    with pytest.raises(ServerError):
+        await anext(pager)
+    saved = pager.checkpoint()
+    assert saved["questions"][0]["walks"][0]["trail"] == []
+    rest = hub_on(notes | {"b": [GONE, notes["b"]]}).resume(saved)
+    assert ids([m async for m in rest]) == list("1234567")
 
 
 REFUSALS = {

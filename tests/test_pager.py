@@ -395,3 +395,16 @@ def test_bad_options_are_refused_at_the_call(options):
 def test_a_filter_that_nobody_can_apply_is_refused_at_the_call():
     with pytest.raises(UnsupportedError, match="ask for all of them"):
         hub_on(THREE).conversations(participant="x")
+
+
+@pytest.mark.parametrize("lists", [1, 2])
+async def test_closing_wakes_whoever_waits(lists):
+    """Even where the task that would have is cancelled before it began."""
+    hub = ConversationsHub(*(Acme(token="t", name=name) for name in ("one", "two")[:lists]))
+    hub._fetcher.transport = FakeTransport(THREE)
+    pager = hub.conversations()
+    waiting = asyncio.create_task(anext(pager))
+    await asyncio.create_task(pager.aclose())
+    async with asyncio.timeout(2):
+        assert (await waiting).ref.id == "1"
+    await pager.aclose()

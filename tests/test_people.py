@@ -100,6 +100,8 @@ async def test_nobody_found_is_no_error_but_a_failure_is(caplog):
     hub = hub_on(NOTES | {"ana,bo": PermissionDeniedError("may not look")}, resolve_names=True)
     assert (await anext(hub.messages(WHERE))).author.name is None
     assert "no names" in caplog.text
+    hub = hub_on(NOTES | {"ana,bo": b""}, resolve_names=True)
+    assert (await anext(hub.messages(WHERE))).author.name is None
     hub = hub_on(NOTES | {"cy": [ServerError("down"), NOTES["cy"]]}, resolve_names=True)
     pager = hub.messages(WHERE)
     with pytest.raises(ServerError):

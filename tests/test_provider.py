@@ -1,9 +1,10 @@
 from datetime import UTC, datetime
 
 import pytest
+from attrs import frozen
 
 from conversations_hub import ConfigurationError, Ref, UnsupportedError
-from conversations_hub.provider import Problem, between, both
+from conversations_hub.provider import Problem, between, both, secret_field
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response
 from support import Acme
@@ -141,3 +142,11 @@ def test_a_page_size_that_is_none_is_refused(size):
 def test_a_moment_that_is_none_is_refused():
     with pytest.raises(ConfigurationError, match="no aware datetime"):
         between(lambda at: at, "2026-01-01", None)
+
+
+def test_a_secret_that_begins_with_another_is_taken_out_whole():
+    @frozen(kw_only=True)
+    class Two(Acme):
+        other: str = secret_field()
+
+    assert Two(token="abcdef", other="abcdef-rest").redact("abcdef-rest, abcdef") == "***, ***"

@@ -30,3 +30,9 @@ def test_raw_is_read_only_and_silent():
     with pytest.raises(TypeError):
         raw["body"] = "others"
     assert repr(raw) == "Raw(...)"
+
+
+def test_numbers_that_json_does_not_know_are_still_there():
+    raw = Raw(Source(b'{"id": "1", "much": 1e999, "half": "\\ud83d"}'))
+    assert raw["much"] == float("inf")
+    assert raw["half"] == "\ufffd"

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -170,3 +171,15 @@ def test_what_is_nested_too_deeply_says_so():
     deep = b"[" * 100_000 + b"]" * 100_000
     with pytest.raises(TranslationError, match="nested too deeply"):
         read(b'{"things": [{"id": "1", "x": %b}], "meta": {"more": false}}' % deep)
+
+
+def test_a_moment_beyond_time_breaks_its_record_alone():
+    def stumble(payload, raw):
+        if payload.id == "2":
+            datetime.fromtimestamp(10**17, UTC)
+        return conversation("acme", payload, raw)
+
+    reader = Records(payload=Thing, items="things", translate=stumble, paging=CURSOR)
+    got = read(page(["1", "2", "3"]), reader)
+    assert ids(got.items) == ["1", "3"]
+    assert len(got.broken) == 1

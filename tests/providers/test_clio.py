@@ -807,6 +807,10 @@ def test_a_token_that_is_out_of_bounds():
     later = FIRST.with_query(page_token="T")
     assert type(CLIO.error_for("messages", later, response)) is CursorExpiredError
     assert type(CLIO.error_for("messages", FIRST, response)) is InvalidRequestError
+    counted = later.with_query(order="id(desc)")
+    error = CLIO.error_for("messages", counted, response)
+    assert type(error) is InvalidRequestError
+    assert "ask for the oldest first" in str(error)
     missing = evolve(response, status=404)
     assert type(CLIO.error_for("messages", later, missing)) is NotFoundError
 
@@ -989,7 +993,7 @@ async def test_a_list_without_meta(meta):
 async def test_newest_messages_end_at_a_depth():
     async with firm(depth=10) as served:
         long = served.named("In one second")
-        with pytest.raises(CursorExpiredError, match="out of bounds"):
+        with pytest.raises(InvalidRequestError, match="out of bounds"):
             await served.hub.messages(f"clio:{long}", order="newest", page_size=5).collect(
                 limit=None
             )

@@ -14,7 +14,7 @@ def problem(request: Request, response: Response, added: Collection[str]) -> Pro
     """Read a refusal: Clio's error object, OAuth's error word, or a proxy's page."""
     message, code = _said(response)
     return Problem(
-        message=_explained(response, message, added),
+        message=_explained(request, response, message, added),
         code=code,
         request_id=response.header("X-Request-Id"),
         kind=_kind(request, response),
@@ -39,7 +39,9 @@ def _said(response: Response) -> tuple[str, str | None]:
     return str(message or ""), str(code) if code else None
 
 
-def _explained(response: Response, message: str, added: Collection[str]) -> str:
+def _explained(request: Request, response: Response, message: str, added: Collection[str]) -> str:
+    if response.status == 422 and _is_counted(request):
+        return f"{message} Counted from the newest, Clio's lists end here; ask for the oldest first"
     if response.status == 410:
         return f"{message or 'gone'}; X-API-VERSION is invalid or retired, see api_version"
     if fields.refused(message) in added:
@@ -52,5 +54,10 @@ def _kind(request: Request, response: Response) -> type[StatusError] | None:
     if response.status == 410:  # it is about the version, and not about the thing asked for
         return InvalidRequestError
     # The same query was good without the token.
-    lost = response.status == 422 and "page_token" in request.query
+    lost = response.status == 422 and "page_token" in request.query and not _is_counted(request)
     return CursorExpiredError if lost else None
+
+
+def _is_counted(request: Request) -> bool:
+    """Return whether the pages of this order are counted, and end at 10,000 records."""
+    return "page_token" in request.query and request.query.get("order") != "id(asc)"

@@ -186,6 +186,9 @@ class Sunshine(Provider):
                 translate=partial(translate.participant, conversation),
                 paging=FORWARDS,
             ),
+            # In which order they come, nobody says.
+            repeats=True,
+            moving=True,
         )
 
     @operation
@@ -231,6 +234,8 @@ class Sunshine(Provider):
                 paging=FORWARDS,
             ),
             keep=keep,
+            repeats=True,
+            moving=True,
         )
 
     def _get(self, *segments: str, query: Mapping[str, QueryValue] | None = None) -> Request:

@@ -221,6 +221,9 @@ class Twilio(Provider):
                 translate=partial(translate.participant, conversation),
                 paging=PAGES,
             ),
+            # In which order they come, nobody says.
+            repeats=True,
+            moving=True,
         )
 
     @operation
