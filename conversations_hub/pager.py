@@ -61,6 +61,7 @@ class Pager(AsyncIterator[T]):
                     before.update(walk.next.note.get("seen", ()) if walk.next else ())
                 self._seen.update((id(walk), before) for walk in walks)
         self._arrived = asyncio.Event()
+        self._closed = False
         self._walk: Walk[T] | None = None
         self._batch: Batch[T] | None = None
         self._entries: list[T | TranslationError] = []
@@ -98,7 +99,8 @@ class Pager(AsyncIterator[T]):
             walk.cancel()
 
     async def aclose(self) -> None:
-        """Stop fetching; a second time does nothing."""
+        """Stop fetching for good; a second time does nothing. A checkpoint can still be taken."""
+        self._closed = True
         ending = [task for walk in self._walks if (task := walk.cancel())]
         await asyncio.gather(*ending, return_exceptions=True)
         # A task that was cancelled before it began wakes nobody.
@@ -199,7 +201,7 @@ class Pager(AsyncIterator[T]):
         self._walk, self._batch, self._entries, self._at = walk, batch, entries, 0
 
     async def _next_batch(self) -> tuple[Walk[T], Batch[T]]:
-        while True:
+        while not self._closed:
             self._arrived.clear()
             walk = next((w for w in self._walks if w.ready), None)
             if walk is None and len(self._walks) == 1 and self._idle(self._walks[0]):
@@ -220,6 +222,7 @@ class Pager(AsyncIterator[T]):
                 self._look_ahead(walk, got)
                 return walk, got
             self._failed(walk, got)
+        raise ConfigurationError("this pager is closed; resume its checkpoint to go on")
 
     def _idle(self, walk: Walk[T]) -> bool:
         return walk.next is not None and (walk.task is None or walk.task.done())
@@ -233,7 +236,7 @@ class Pager(AsyncIterator[T]):
 
     def _look_ahead(self, walk: Walk[T], batch: Batch[T]) -> None:
         depth = self._prefetch if len(self._walks) == 1 else max(1, self._prefetch)
-        if depth and (self._left is None or self._left > len(batch.entries)):
+        if depth and not self._closed and (self._left is None or self._left > len(batch.entries)):
             walk.go_on(self._arrived, depth)
 
     def _failed(self, walk: Walk[T], error: Exception) -> None:

@@ -397,14 +397,28 @@ def test_a_filter_that_nobody_can_apply_is_refused_at_the_call():
         hub_on(THREE).conversations(participant="x")
 
 
-@pytest.mark.parametrize("lists", [1, 2])
-async def test_closing_wakes_whoever_waits(lists):
+async def test_closing_wakes_whoever_waits():
     """Even where the task that would have is cancelled before it began."""
-    hub = ConversationsHub(*(Acme(token="t", name=name) for name in ("one", "two")[:lists]))
+    hub = ConversationsHub(Acme(token="t", name="one"), Acme(token="t", name="two"))
     hub._fetcher.transport = FakeTransport(THREE)
     pager = hub.conversations()
     waiting = asyncio.create_task(anext(pager))
     await asyncio.create_task(pager.aclose())
     async with asyncio.timeout(2):
-        assert (await waiting).ref.id == "1"
-    await pager.aclose()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await waiting
+    assert hub._fetcher.transport.asked == []
+    rest = hub.resume(pager.checkpoint())
+    assert len(await rest.collect(limit=None)) == 10
+
+
+async def test_a_step_under_way_ends_and_is_the_last():
+    hub = hub_on(THREE)
+    pager = hub.conversations()
+    waiting = asyncio.create_task(anext(pager))
+    await asyncio.create_task(pager.aclose())
+    assert (await waiting).ref.id == "1"
+    assert (await anext(pager)).ref.id == "2"
+    with pytest.raises(ConfigurationError, match="closed"):
+        await anext(pager)
+    assert hub._fetcher.transport.asked == [None]
