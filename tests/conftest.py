@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 from pathlib import Path
 
 import aiohttp
@@ -11,10 +12,11 @@ from hypothesis import HealthCheck, settings
 
 from conversations_hub.emulator import Emulator
 
-settings.register_profile(
-    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60
-)
-settings.load_profile("suite")
+# The suite tries the same examples every time; `HYPOTHESIS_PROFILE=hunt` looks for new ones.
+COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("suite", derandomize=True, max_examples=60, **COMMON)
+settings.register_profile("hunt", max_examples=600, **COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 SAMPLES = Path(__file__).parent / "samples"
 
