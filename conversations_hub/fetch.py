@@ -182,8 +182,7 @@ class Walk(Generic[T]):
     _expired: CursorExpiredError | None = field(default=None, init=False)
     """Why the list is read once more from its start, up to the trail."""
     _place: Request | None = field(default=None, init=False)
-    """The request whose cursor expired: a checkpoint goes on from there until it is found."""
-    _lost: bool = field(default=False, init=False)
+    """The request whose cursor expired, until its place is found: where a checkpoint goes on."""
     _met: bool = field(default=False, init=False)
 
     async def step(self) -> Batch[T]:
@@ -197,7 +196,7 @@ class Walk(Generic[T]):
         asked = hash(request.key)
         if asked in self._asked:
             raise _placed(
-                PagingError(f"the list goes in circles: {request.url} comes again"),
+                PagingError(f"the list goes in circles: a page of {request.place} comes again"),
                 self.fetcher.provider_of(self.listing),
                 _operation(self.listing),
             )
@@ -206,10 +205,8 @@ class Walk(Generic[T]):
         except CursorExpiredError as error:
             self._start_anew(error)
             return await self._page()
-        if self._lost:
-            batch = self._caught_up(batch)
-        if self._lost:
-            batch = evolve(batch, request=cast("Request", self._place))
+        if self._place is not None:
+            batch = self._caught_up(batch, self._place)
         keys = [key_of(item) for item in batch.items[-TRAIL:]]
         trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
         self._asked.add(asked)
@@ -220,11 +217,11 @@ class Walk(Generic[T]):
         """Go back to the first page, once, to find the place by the items before it."""
         if self._expired is not None or not self.trail:
             raise error
-        self._expired, self._lost, self._met = error, True, False
+        self._expired, self._met = error, False
         self._asked.clear()
         self._place, self.next = self.next, self.listing.request
 
-    def _caught_up(self, batch: Batch[T]) -> Batch[T]:
+    def _caught_up(self, batch: Batch[T], place: Request) -> Batch[T]:
         """Leave out what was delivered before the cursor expired.
 
         Where items may repeat, whoever reads drops them. Else the list is in an order that
@@ -233,7 +230,7 @@ class Walk(Generic[T]):
         keys = [key_of(item) for item in batch.items]
         last = max((n for n, key in enumerate(keys) if key in self.trail), default=None)
         if self.listing.repeats or (keys and last is None and self._met):
-            self._lost = False
+            self._place = None
             return batch
         if last is None and batch.next is None:
             raise cast("CursorExpiredError", self._expired)
@@ -241,7 +238,7 @@ class Walk(Generic[T]):
         there = len(keys) if last is None else last + 1
         before = set(keys[:there])
         after = [e for e in batch.entries if self._met and _is_after(e, before)]
-        return evolve(batch, entries=after, items=batch.items[there:])
+        return evolve(batch, request=place, entries=after, items=batch.items[there:])
 
     async def _whole(self) -> Batch[T]:
         """Read to the end before the first item, since the API cannot give the order."""
@@ -290,7 +287,7 @@ class Walk(Generic[T]):
     def onward(self) -> Request | None:
         """What a checkpoint goes on with, as far as pages were asked for."""
         onward = self.next or self._gave_up
-        if onward and self._lost:
+        if onward and self._place:
             onward = self._place
         # A list that is put in order was not delivered before it was read to its end.
         return self.listing.request if onward and self.listing.sort_key else onward

@@ -75,7 +75,6 @@ class ConversationsHub:
             providers=bound,
             directory=Directory() if resolve_names else None,
         )
-
         # Whoever left a loop early and kept the pager leaves nothing running behind the hub.
         self._pagers: weakref.WeakSet[Pager[Any]] = weakref.WeakSet()
 

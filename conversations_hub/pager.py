@@ -41,7 +41,7 @@ class Pager(AsyncIterator[T]):
     ) -> None:
         if limit is not None and not (isinstance(limit, int) and limit >= 0):
             raise ConfigurationError("limit is a number of items, or None for all")
-        if prefetch < 0:
+        if not (isinstance(prefetch, int) and prefetch >= 0):
             raise ConfigurationError("prefetch is a number of pages, 0 for none")
         if on_error not in {"raise", "continue"}:
             raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")

@@ -62,7 +62,7 @@ class Transport:
                     log.debug("%s.%s: asking again", provider.name, operation)
         except TimeoutError as cause:
             raise TransportError(
-                f"no answer from {request.url} within {self.deadline:g} s",
+                f"no answer from {request.place} within {self.deadline:g} s",
                 provider=provider.name,
                 operation=operation,
             ) from (last or cause)
@@ -134,7 +134,7 @@ class Transport:
         else:
             what = f"{type(error).__name__}: {provider.redact(str(error))}"
         return TransportError(
-            f"{request.method} {request.url}: {what}; check base_url, the network and any proxy",
+            f"{request.method} {request.place}: {what}; check base_url, the network and any proxy",
             provider=provider.name,
             operation=operation,
         )

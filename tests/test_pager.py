@@ -114,6 +114,7 @@ async def test_a_list_in_circles_is_an_error_after_an_exact_number_of_requests(a
         with pytest.raises(PagingError, match="circles") as caught:
             await anext(pager)
     assert (caught.value.provider, caught.value.operation) == ("acme", "conversations")
+    assert "cursor=" not in str(caught.value)
     assert len(hub._fetcher.transport.asked) == requests
 
 
@@ -218,6 +219,18 @@ async def test_resuming_survives_rows_that_moved_on_the_page():
     await take(pager, 3)
     moved = THREE | {"b": page(["9", "3", "4"], "c")}
     assert ids([c async for c in hub_on(moved).resume(pager.checkpoint())]) == ["9", "4", "5"]
+
+
+async def test_what_came_is_remembered_over_two_resumes():
+    """Newer rows push it onto a page that neither has come to yet."""
+    long = {None: page(["1", "2", "3"], "b"), "b": page(["4"])}
+    pager = hub_on(long).conversations()
+    assert await take(pager, 2) == ["1", "2"]
+    pushed = {None: page(["8", "9"], "b"), "b": page(["1", "2", "3", "4"])}
+    second = hub_on(pushed).resume(pager.checkpoint())
+    assert await take(second, 1) == ["8"]
+    rest = hub_on(pushed).resume(second.checkpoint())
+    assert ids([c async for c in rest]) == ["9", "3", "4"]
 
 
 @pytest.mark.parametrize(
@@ -385,7 +398,14 @@ async def test_cancelling_a_step_loses_nothing(prefetch):
 
 @pytest.mark.parametrize(
     "options",
-    [{"limit": -1}, {"limit": "5"}, {"prefetch": -1}, {"on_error": "ignore"}, {"page_size": 0}],
+    [
+        {"limit": -1},
+        {"limit": "5"},
+        {"prefetch": "1"},
+        {"prefetch": -1},
+        {"on_error": "ignore"},
+        {"page_size": 0},
+    ],
 )
 def test_bad_options_are_refused_at_the_call(options):
     with pytest.raises(ConfigurationError):

@@ -319,3 +319,23 @@ def test_a_hub_is_of_one_event_loop():
         asyncio.run(ask())
     with pytest.raises(ConfigurationError, match="another event loop"):
         asyncio.run(ask())
+
+
+async def test_what_was_asked_for_is_not_in_an_error():
+    """A query may hold somebody's phone number."""
+    transport, provider = Transport(retries=0), Acme(token="t", base_url="http://127.0.0.1:1")
+    request = provider.get("people", query={"Address": "+15551234567"})
+    with pytest.raises(TransportError) as caught:
+        await transport.send(provider, request, "conversations")
+    await transport.aclose()
+    assert "/people" in str(caught.value)
+    assert "5551234567" not in str(caught.value)
+
+
+async def test_what_was_asked_for_is_not_in_an_error_of_time(serve):
+    transport = Transport(retries=0, deadline=0.05)
+    provider = Acme(token="t", base_url=await serve(Script(hang)))
+    with pytest.raises(TransportError) as caught:
+        await transport.send(provider, provider.get("x", query={"q": "5551234567"}), "messages")
+    await transport.aclose()
+    assert "5551234567" not in str(caught.value)
