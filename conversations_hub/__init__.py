@@ -3,7 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from conversations_hub.download import Download
 from conversations_hub.errors import (
+    AmbiguousWriteError,
     AuthenticationError,
     CheckpointError,
     ConfigurationError,
@@ -18,6 +20,7 @@ from conversations_hub.errors import (
     RateLimitError,
     ServerError,
     StatusError,
+    TooLargeError,
     TranslationError,
     TransportError,
     UnsupportedError,
@@ -40,7 +43,8 @@ from conversations_hub.models import (
 from conversations_hub.pager import Pager
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS
-from conversations_hub.recipes import Call, Listing, Page
+from conversations_hub.recipes import Call, Listing, Outcome, Page
+from conversations_hub.wire import Upload
 
 if TYPE_CHECKING:
     from conversations_hub.providers.circuit import Circuit
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from conversations_hub.providers.twilio import Twilio
 
 __all__ = [
+    "AmbiguousWriteError",
     "Attachment",
     "AuthenticationError",
     "Author",
@@ -64,6 +69,7 @@ __all__ = [
     "ConversationsHub",
     "CursorExpiredError",
     "Direction",
+    "Download",
     "HubError",
     "InvalidRequestError",
     "Listing",
@@ -71,6 +77,7 @@ __all__ = [
     "MessageKind",
     "MessageState",
     "NotFoundError",
+    "Outcome",
     "Page",
     "Pager",
     "PagingError",
@@ -84,10 +91,12 @@ __all__ = [
     "ServerError",
     "StatusError",
     "Sunshine",
+    "TooLargeError",
     "TranslationError",
     "TransportError",
     "Twilio",
     "UnsupportedError",
+    "Upload",
 ]
 
 

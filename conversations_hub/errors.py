@@ -5,20 +5,23 @@ HubError
 ├── UnsupportedError         this provider cannot do that
 ├── CheckpointError          a checkpoint that belongs to another query
 └── ProviderError            between us and a provider; .transient says whether waiting may help
-    ├── TransportError       no answer at all
+    ├── TransportError       no answer at all; .sent says whether the provider may have acted
+    ├── AmbiguousWriteError  a write whose fate is unknown; .reconcile finds out
     ├── StatusError          an answer that says no: .request, .response
     │   ├── InvalidRequestError  AuthenticationError  PermissionDeniedError
     │   ├── NotFoundError  ConflictError  CursorExpiredError
     │   └── RateLimitError  ServerError
     ├── TranslationError     an answer we could not read: .path
-    └── PagingError          a list that does not move on
+    ├── PagingError          a list that does not move on
+    └── TooLargeError        a file of more bytes than the caller allowed
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from conversations_hub.recipes import Call, Outcome
     from conversations_hub.wire import Request, Response
 
 
@@ -61,9 +64,51 @@ class ProviderError(HubError):
 
 
 class TransportError(ProviderError):
-    """No whole answer arrived."""
+    """No whole answer arrived; `sent` is False where the provider cannot have been reached."""
 
     transient = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        operation: str | None = None,
+        sent: bool = True,
+    ) -> None:
+        super().__init__(message, provider=provider, operation=operation)
+        self.sent: bool = sent
+
+
+class AmbiguousWriteError(ProviderError):
+    """A write that may have happened; it was not repeated.
+
+    `await error.reconcile` (or `hub.run(error.reconcile)`) reads back and gives an `Outcome`;
+    it is None where the API has nothing to read back, and in a copy that was pickled. `cause`
+    is what went wrong.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        operation: str | None = None,
+        cause: ProviderError | None = None,
+        reconcile: Call[Outcome[Any]] | None = None,
+    ) -> None:
+        super().__init__(message, provider=provider, operation=operation)
+        self.cause: ProviderError | None = cause
+        self.reconcile: Call[Outcome[Any]] | None = reconcile
+        if cause is not None:
+            self.status: int | None = cause.status
+            self.code: str | None = cause.code
+            self.request_id: str | None = cause.request_id
+            self.retry_after: float | None = cause.retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A recipe is bound to its hub, which stays in this process.
+        return type(self), self.args, {**self.__dict__, "reconcile": None}
 
 
 class StatusError(ProviderError):
@@ -143,6 +188,10 @@ class TranslationError(ProviderError):
 
 class PagingError(ProviderError):
     """A list that does not say how it goes on, or goes in circles."""
+
+
+class TooLargeError(ProviderError):
+    """A file has more bytes than the caller allowed; no more of it was read."""
 
 
 _CLASSES: dict[int, type[StatusError]] = {

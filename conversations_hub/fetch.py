@@ -11,19 +11,22 @@ from typing import Any, Generic, TypeVar, cast
 from attrs import evolve, field, frozen, mutable
 
 from conversations_hub.errors import (
+    AmbiguousWriteError,
     ConfigurationError,
     CursorExpiredError,
     NotFoundError,
     PagingError,
     ProviderError,
+    ServerError,
     StatusError,
     TranslationError,
+    TransportError,
 )
 from conversations_hub.models import Author, Message, Participant, Ref
 from conversations_hub.people import Directory, named, nameless
 from conversations_hub.provider import Provider
 from conversations_hub.raw import Raw
-from conversations_hub.recipes import Call, Listing, Page, Question, Recipe
+from conversations_hub.recipes import Attempt, Call, Listing, Outcome, Page, Question, Recipe
 from conversations_hub.transport import Transport
 from conversations_hub.wire import Request, Response
 
@@ -31,6 +34,9 @@ T = TypeVar("T")
 
 TRAIL = 10
 """So many items are remembered to find a place by."""
+
+REMEMBERED = 1000
+"""So many things are remembered that were written."""
 
 log: logging.Logger = logging.getLogger("conversations_hub.fetch")
 
@@ -49,6 +55,21 @@ class Batch(Generic[T]):
     """The last items of the pages before."""
 
 
+@frozen(kw_only=True)
+class Write:
+    """One request of a call, and when it was made."""
+
+    call: Call[Any]
+    attempt: Attempt
+
+    def reconciling(self) -> Call[Outcome[Any]] | None:
+        """Return the call that finds out what became of it."""
+        if self.call.reconcile is None:
+            return None
+        found = self.call.reconcile(self.attempt)
+        return evolve(found, question=self.call.question, runner=self.call.runner)
+
+
 @mutable(kw_only=True)
 class Fetcher:
     """Answers recipes for a hub's providers."""
@@ -56,6 +77,8 @@ class Fetcher:
     transport: Transport
     providers: Mapping[str, Provider]
     directory: Directory | None = None
+    _written: deque[Ref] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)
+    """What this hub wrote lately, so that it is not taken for what it writes next."""
 
     def provider_of(self, recipe: Recipe) -> Provider:
         """Return the provider that a recipe came from."""
@@ -67,17 +90,68 @@ class Fetcher:
         return self.providers[name]
 
     async def run(self, call: Call[T]) -> T:
-        """Ask, read, and go on with the next call until there is a value."""
+        """Ask, read, and go on with the next call until there is a value.
+
+        A write whose fate is unknown, or after which something fails, is an
+        `AmbiguousWriteError`.
+        """
         provider, operation = self.provider_of(call), _operation(call)
+        written: Write | None = None
         while True:
-            _, response = await self._send(provider, call.request, operation)
+            step = Write(call=call, attempt=self._attempt(provider))
             try:
-                found = call.read(response)
-            except (TranslationError, PagingError) as error:
-                raise _placed(error, provider, operation)  # noqa: B904 - the same error
+                found, done = await self._step(provider, call, operation)
+            except ProviderError as error:
+                fate = self._fate(step, written, error)
+                if fate is error:
+                    raise
+                raise fate from error
+            if done and call.request.is_write and not call.prepares:
+                written = step
             if not isinstance(found, Call):
+                if written is not None and isinstance(ref := getattr(found, "ref", None), Ref):
+                    self._written.append(ref)
                 return found
-            call = found
+            call = evolve(found, question=call.question, runner=call.runner)
+
+    async def _step(
+        self, provider: Provider, call: Call[T], operation: str
+    ) -> tuple[T | Call[T], bool]:
+        """Ask once; a refusal may be an answer, too, but then nothing was done."""
+        try:
+            try:
+                _, response = await self._send(provider, call.request, operation)
+            except StatusError as error:
+                if call.recover is None:
+                    raise
+                return call.recover(error), False
+            return call.read(response), True
+        except (TranslationError, PagingError) as error:
+            raise _placed(error, provider, operation)  # noqa: B904 - the same error
+
+    def _attempt(self, provider: Provider) -> Attempt:
+        now, give_or_take = self.transport.now(provider)
+        return Attempt(since=now - give_or_take, known=frozenset(self._written))
+
+    def _fate(self, step: Write, written: Write | None, error: ProviderError) -> ProviderError:
+        """Return what to tell of an error: after a write, it is not known to have failed."""
+        if isinstance(error, AmbiguousWriteError):
+            return error
+        unsure = step.call.request.is_write and not step.call.prepares and _may_be_done(error)
+        if written is None and not unsure:
+            return error
+        last = step if unsure else written
+        if last is None:
+            return error
+        return AmbiguousWriteError(
+            f"{'it may have been done' if unsure else 'a part of it was done'}: {error.args[0]}; "
+            f"{'await error.reconcile' if last.call.reconcile else 'read it back'} to find out "
+            "before you repeat it",
+            provider=error.provider,
+            operation=error.operation,
+            cause=error,
+            reconcile=last.reconciling(),
+        )
 
     async def batch(self, listing: Listing[T], request: Request) -> Batch[T]:
         """Ask for one page and read it."""
@@ -135,6 +209,13 @@ class Fetcher:
 def _conversation(items: Sequence[Any]) -> Ref | None:
     first = items[0] if items else None
     return first.conversation if isinstance(first, Message | Participant) else None
+
+
+def _may_be_done(error: ProviderError) -> bool:
+    """Tell whether a write that ended so may have been carried out."""
+    if isinstance(error, TransportError):
+        return error.sent
+    return isinstance(error, ServerError | TranslationError | PagingError)
 
 
 def _operation(recipe: Recipe) -> str:

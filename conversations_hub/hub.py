@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -15,21 +16,32 @@ import aiohttp
 from attrs import evolve
 
 from conversations_hub import checkpoint as saving
+from conversations_hub.download import Download
 from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
 from conversations_hub.fetch import Fetcher, Walk
-from conversations_hub.models import Conversation, ConversationState, Message, Participant, Ref
+from conversations_hub.models import (
+    Attachment,
+    Conversation,
+    ConversationKind,
+    ConversationState,
+    Message,
+    Participant,
+    Ref,
+)
 from conversations_hub.pager import Pager
 from conversations_hub.people import Directory
 from conversations_hub.provider import Provider
 from conversations_hub.providers import configured
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.transport import Transport
+from conversations_hub.wire import Request, Upload
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Provider)
 
 Order = Literal["oldest", "newest"]
 OnError = Literal["raise", "continue"]
+File = Path | bytes | AsyncIterable[bytes] | Upload | Attachment
 
 
 class ConversationsHub:
@@ -77,6 +89,7 @@ class ConversationsHub:
         )
         # Whoever left a loop early and kept the pager leaves nothing running behind the hub.
         self._pagers: weakref.WeakSet[Pager[Any]] = weakref.WeakSet()
+        self._downloads: weakref.WeakSet[Download] = weakref.WeakSet()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
@@ -121,6 +134,8 @@ class ConversationsHub:
 
     async def aclose(self) -> None:
         """Close the connections that were opened here; a second time does nothing."""
+        for download in list(self._downloads):
+            download.close()
         await asyncio.gather(*(pager.aclose() for pager in list(self._pagers)))
         await self._transport.aclose()
 
@@ -201,9 +216,154 @@ class ConversationsHub:
         ref = _ref(conversation)
         return self[ref.provider].message(ref, id)
 
+    def send(
+        self,
+        ref: Ref | str,
+        text: str | None = None,
+        *,
+        html: str | None = None,
+        attachments: Iterable[File] = (),
+        reply_to: Ref | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Message]:
+        """Write a message: plain text or markup, files, an answer to another message.
+
+        A write is never sent twice: one that may have happened is an `AmbiguousWriteError`, whose
+        `reconcile` finds out. With an `idempotency_key`, a message of the last 24 hours that has
+        the key already is returned instead; where the provider has no place for a key, that is an
+        `UnsupportedError`.
+        """
+        ref = _ref(ref)
+        return self[ref.provider].send(
+            ref,
+            text,
+            html=html,
+            attachments=attachments,
+            reply_to=reply_to,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+        )
+
+    def edit(
+        self,
+        conversation: Ref | str,
+        id: str,  # noqa: A002
+        *,
+        text: str | None = None,
+        html: str | None = None,
+    ) -> Call[Message]:
+        """Change the words of a message."""
+        ref = _ref(conversation)
+        return self[ref.provider].edit(ref, id, text=text, html=html)
+
+    def delete_message(self, conversation: Ref | str, id: str) -> Call[None]:  # noqa: A002
+        """Delete a message of a conversation, by its id."""
+        ref = _ref(conversation)
+        return self[ref.provider].delete_message(ref, id)
+
+    def create(
+        self,
+        provider: str | type[Provider] | Provider,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        kind: ConversationKind | None = None,
+        participants: Iterable[Ref | str] = (),
+        text: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Conversation]:
+        """Begin a conversation at a provider; `text` is its first message.
+
+        With an `idempotency_key`, the conversation that has it already is returned instead.
+        """
+        return self._chosen(provider).create(
+            title=title,
+            description=description,
+            kind=kind,
+            participants=participants,
+            text=text,
+            metadata=metadata,
+            idempotency_key=idempotency_key,
+        )
+
+    def update(
+        self,
+        ref: Ref | str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Call[Conversation]:
+        """Change what is said about a conversation; what is None stays."""
+        ref = _ref(ref)
+        return self[ref.provider].update(
+            ref, title=title, description=description, metadata=metadata
+        )
+
+    def archive(self, ref: Ref | str) -> Call[Conversation]:
+        """Put a conversation away."""
+        ref = _ref(ref)
+        return self[ref.provider].archive(ref)
+
+    def unarchive(self, ref: Ref | str) -> Call[Conversation]:
+        """Bring a conversation back."""
+        ref = _ref(ref)
+        return self[ref.provider].unarchive(ref)
+
+    def close(self, ref: Ref | str) -> Call[Conversation]:
+        """End a conversation; to close the hub itself there is `aclose`."""
+        ref = _ref(ref)
+        return self[ref.provider].close(ref)
+
+    def delete(self, ref: Ref | str) -> Call[None]:
+        """Delete a conversation with all that is in it."""
+        ref = _ref(ref)
+        return self[ref.provider].delete(ref)
+
+    def add_participant(self, conversation: Ref | str, who: Ref | str) -> Call[Participant]:
+        """Let somebody in; a ref is a user, a text whatever the provider knows people by."""
+        ref = _ref(conversation)
+        return self[ref.provider].add_participant(ref, who)
+
+    def remove_participant(self, conversation: Ref | str, who: Ref | str) -> Call[None]:
+        """Show somebody out; a ref is a user or a participant."""
+        ref = _ref(conversation)
+        return self[ref.provider].remove_participant(ref, who)
+
+    def mark_read(
+        self, conversation: Ref | str, *, participant: Ref | str | None = None
+    ) -> Call[None]:
+        """Mark everything as read, for the account itself or for a participant."""
+        ref = _ref(conversation)
+        return self[ref.provider].mark_read(ref, participant=participant)
+
+    def download(
+        self,
+        attachment: Attachment,
+        *,
+        provider: str | type[Provider] | Provider | Ref | None = None,
+        limit: int | None = None,
+    ) -> Download:
+        """Read a file: `async for chunk in hub.download(attachment)`, or `await ….read()`.
+
+        The credentials go to the provider's own origins alone. `provider` says whose file it is
+        where its address does not, with a ref of its message, for example. More than `limit` bytes
+        are a `TooLargeError`.
+        """
+        found = Download(
+            attachment=attachment,
+            fetcher=self._fetcher,
+            provider=self._owner(attachment, provider),
+            limit=limit,
+        )
+        self._downloads.add(found)
+        return found
+
     async def run(self, call: Call[T]) -> T:
         """Carry out a call that was made elsewhere."""
-        return await self._fetcher.run(call)
+        return await self._fetcher.run(evolve(call, runner=self))
 
     def iterate(
         self,
@@ -285,6 +445,26 @@ class ConversationsHub:
             )
             for part, walk in zip(listing.parts, saved.walks, strict=True)
         ]
+
+    def _owner(
+        self, attachment: Attachment, key: str | type[Provider] | Provider | Ref | None
+    ) -> Provider | None:
+        """Return whose file it is, and so who proves who asks; None for one elsewhere."""
+        if key is not None:
+            return self._chosen(key.provider if isinstance(key, Ref) else key)
+        providers = list(self._fetcher.providers.values())
+        if attachment.url and "://" in attachment.url.partition("?")[0]:
+            origin = Request.of(attachment.url).url.origin()
+            providers = [p for p in providers if origin in p.origins]
+            if not providers:
+                return None
+        if len(providers) == 1:
+            return providers[0]
+        names = " or ".join(repr(p.name) for p in providers)
+        raise ConfigurationError(
+            f"this file may belong to {names or 'nobody here'}; say provider=",
+            operation="download",
+        )
 
     def _chosen(self, key: str | type[Provider] | Provider) -> Provider:
         return self[key.name] if isinstance(key, Provider) else self[key]

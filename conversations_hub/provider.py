@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
+from urllib.parse import urljoin
 
 import attrs
 import msgspec
@@ -18,25 +19,27 @@ from yarl import URL
 from conversations_hub.errors import (
     ConfigurationError,
     StatusError,
-    UnsupportedError,
     class_for,
     remedy_for,
 )
-from conversations_hub.models import (
-    Author,
-    Conversation,
-    ConversationState,
-    Message,
-    Participant,
-    Ref,
-)
-from conversations_hub.recipes import Call, Listing, Question, Recipe, Runner
+from conversations_hub.models import Attachment, Author, Ref
+from conversations_hub.questions import SHARED, Questions
+from conversations_hub.recipes import Call, Question, Recipe, Runner
 from conversations_hub.retrying import seconds_to_wait
-from conversations_hub.wire import QueryValue, Request, Response, path_segment, query_text
+from conversations_hub.wire import (
+    QueryValue,
+    Request,
+    Response,
+    path_segment,
+    query_text,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Recipe)
 S = TypeVar("S", bound="Provider")
+
+
+FORM = "application/x-www-form-urlencoded"
 
 
 def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
@@ -102,7 +105,7 @@ class Problem:
 
 
 @frozen(kw_only=True)
-class Provider:
+class Provider(Questions):
     """One account at one provider: it answers questions with recipes and sends nothing."""
 
     env: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -158,6 +161,20 @@ class Provider:
         mine = type(self)
         return frozenset(q for q in SHARED if getattr(mine, q) is not getattr(Provider, q))
 
+    @property
+    def origins(self) -> frozenset[URL]:
+        """The places that get the credentials."""
+        return frozenset({self.base_url.origin()})
+
+    def address(self, attachment: Attachment) -> Request | Call[Request]:
+        """Return where a file is, resolved against the place where the provider is.
+
+        Raises `UnsupportedError` where the provider does not say.
+        """
+        if not attachment.url:
+            raise self.unsupported("download", "this attachment has no address; see its raw")
+        return Request.of(urljoin(str(self.base_url.origin()), attachment.url))
+
     def auth_headers(self) -> Mapping[str, str]:
         """Return the headers that prove who asks; they are added when a request is sent."""
         return {}
@@ -184,59 +201,47 @@ class Provider:
         del conversation, refs
         return ()
 
-    def conversations(
-        self,
-        *,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-        updated_after: datetime | None = None,
-        state: ConversationState | None = None,
-        participant: Ref | str | None = None,
-        page_size: int | None = None,
-    ) -> Listing[Conversation]:
-        """List conversations."""
-        del created_after, created_before, updated_after, state, participant, page_size
-        raise self.unsupported("conversations")
-
-    def messages(
-        self,
-        conversation: Ref,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        order: str | None = None,
-        page_size: int | None = None,
-    ) -> Listing[Message]:
-        """List the messages of a conversation."""
-        del conversation, since, until, order, page_size
-        raise self.unsupported("messages")
-
-    def participants(
-        self, conversation: Ref, *, page_size: int | None = None
-    ) -> Listing[Participant]:
-        """List who is in a conversation."""
-        del conversation, page_size
-        raise self.unsupported("participants")
-
-    def conversation(self, ref: Ref) -> Call[Conversation]:
-        """Fetch one conversation."""
-        del ref
-        raise self.unsupported("conversation")
-
-    def message(self, conversation: Ref, id: str) -> Call[Message]:  # noqa: A002
-        """Fetch one message."""
-        del conversation, id
-        raise self.unsupported("message")
-
     # What providers build their answers with.
 
     def get(self, *segments: str, query: Mapping[str, QueryValue] | None = None) -> Request:
         """Return a GET for these path segments below the base URL, each of which stays one."""
-        base = self.base_url
+        return Request(url=self.url(*segments, query=query))
+
+    def url(
+        self,
+        *segments: str,
+        query: Mapping[str, QueryValue] | None = None,
+        base: URL | None = None,
+    ) -> URL:
+        """Return the URL of these path segments, below the base URL or another `base`."""
+        base = base or self.base_url
         path = "/".join([base.raw_path.rstrip("/"), *map(path_segment, segments)])
         text = query_text(query) if query else ""
+        return URL(f"{base.origin()}{path}" + (f"?{text}" if text else ""), encoded=True)
+
+    def ask(
+        self,
+        method: str,
+        *segments: str,
+        query: Mapping[str, QueryValue] | None = None,
+        json: Any = None,
+        form: Mapping[str, QueryValue] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Request:
+        """Return a request of any method, with a body of JSON or of form fields.
+
+        Of `form`, what is None is left out, as in a query; of `json`, nothing is.
+        """
+        body, kind = None, {}
+        if json is not None:
+            body, kind = msgspec.json.encode(json), {"Content-Type": "application/json"}
+        elif form is not None:
+            body, kind = query_text(form).encode(), {"Content-Type": FORM}
         return Request(
-            url=URL(f"{base.origin()}{path}" + (f"?{text}" if text else ""), encoded=True)
+            method=method,
+            url=self.url(*segments, query=query),
+            headers={**kind, **(headers or {})},
+            body=body,
         )
 
     def id_of(self, ref: Ref) -> str:
@@ -255,15 +260,6 @@ class Provider:
                 "page_size is a number from 1", provider=self.name, operation=listing
             )
         return min(wanted or most, most)
-
-    def unsupported(self, question: str, nearest: str = "") -> UnsupportedError:
-        """Return the error for what the API cannot say, with the nearest thing that it can."""
-        hint = f"; {nearest}" if nearest else ""
-        return UnsupportedError(
-            f"the API of {type(self).__name__} has no way to ask this{hint}",
-            provider=self.name,
-            operation=question,
-        )
 
     def redact(self, text: str) -> str:
         """Take this provider's credentials out of a text, and what they are sent as."""
@@ -293,16 +289,14 @@ class Provider:
             f"HTTP {response.status}{code}{why}{remedy} [{request.method} {request.place}]",
             provider=self.name,
             operation=operation,
-            request=request,
+            # A stream cannot be pickled, and has been read.
+            request=evolve(request, file=None) if request.file else request,
             response=response,
             code=told,
             request_id=problem.request_id,
             retry_after=seconds_to_wait(response.header("Retry-After")),
         )
 
-
-SHARED = ("conversations", "messages", "participants", "conversation", "message")
-"""The questions that mean the same at every provider."""
 
 ORDERS = ("oldest", "newest", None)
 

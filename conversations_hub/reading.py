@@ -86,7 +86,7 @@ class Records(Generic[P, T]):
             source = Source(body, (self.items,) if self.items else ())
             translate = self.translate
             items = tuple([translate(p, Raw(source, i)) for i, p in enumerate(answer.records)])
-        except (msgspec.MsgspecError, RecursionError, *STUMBLES):
+        except (msgspec.MsgspecError, RecursionError, TranslationError, *STUMBLES):
             return self._one_by_one(response, body)
         return answer, items, ()
 
@@ -157,10 +157,18 @@ class Record(Generic[P, T]):
         )
 
 
+def nothing(response: Response) -> None:
+    """Read an answer that says no more than yes."""
+
+
 def translated(translate: Callable[[P, Raw], T], record: P, raw: Raw, at: str) -> T:
     """Translate one record; what it stumbles over becomes a `TranslationError` with the place."""
     try:
         return translate(record, raw)
+    except TranslationError as error:
+        if error.path is None or at == "$":
+            raise
+        raise TranslationError(f"{error.args[0]}, in {at}", path=f"{at}.{error.path}") from error
     except STUMBLES as cause:
         raise TranslationError(f"{type(cause).__name__} at {at}", path=at) from cause
 

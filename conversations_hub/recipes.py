@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from attrs import evolve, field, frozen
 
-from conversations_hub.errors import ConfigurationError, TranslationError
+from conversations_hub.errors import ConfigurationError, StatusError, TranslationError
+from conversations_hub.models import Ref
 from conversations_hub.raw import Raw
 from conversations_hub.wire import Request, Response
 
@@ -79,11 +81,39 @@ class Recipe:
         return self.runner
 
 
+@frozen(kw_only=True)
+class Attempt:
+    """A write that may have happened: not before `since`, a time by the provider's own clock.
+
+    `known` are the things that this hub has written and knows of, none of which it is.
+    """
+
+    since: datetime
+    known: frozenset[Ref] = frozenset()
+
+
+@frozen(kw_only=True)
+class Outcome(Generic[T_co]):
+    """What became of a write; `happened` is None where reading back cannot tell."""
+
+    happened: bool | None
+    value: T_co | None = None
+
+    def __bool__(self) -> bool:
+        return self.happened is True
+
+
 @frozen(kw_only=True, eq=False)
 class Call(Recipe, Generic[T]):
     """A recipe for one operation: its answer is read to a value, or to the next `Call`."""
 
     read: Callable[[Response], T | Call[T]]
+    recover: Callable[[StatusError], T | Call[T]] | None = None
+    """What a refusal stands for where it is an answer, too; any other it raises again."""
+    reconcile: Callable[[Attempt], Call[Outcome[T]]] | None = None
+    """How to find out what became of this request, if nobody knows."""
+    prepares: bool = False
+    """This request alone changes nothing that anyone sees; an upload does not."""
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._lent().run(self).__await__()

@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from ssl import SSLContext
+from typing import Any, TypeVar
 
 import aiohttp
-from attrs import field, mutable
+from attrs import evolve, field, mutable
+from yarl import URL
 
-from conversations_hub.errors import ConfigurationError, ProviderError, TransportError
+from conversations_hub.errors import (
+    ConfigurationError,
+    ProviderError,
+    RateLimitError,
+    StatusError,
+    TransportError,
+    class_for,
+)
 from conversations_hub.provider import Provider
-from conversations_hub.retrying import pause_after, pauses
+from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
 from conversations_hub.wire import Request, Response
+
+A = TypeVar("A")
+
+# What goes wrong before a request is written.
+NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
+CONNECTING = 10.0
+HOPS = 5
+REDIRECTS = {301, 302, 303, 307, 308}
+ERROR_SIZE = 65_536
+# A Date header has whole seconds; without one, clocks may be far apart.
+SURE, UNSURE = timedelta(seconds=2), timedelta(minutes=5)
 
 log: logging.Logger = logging.getLogger("conversations_hub.transport")
 
@@ -39,32 +68,89 @@ class Transport:
     _own: aiohttp.ClientSession | None = field(default=None, init=False)
     _gate: asyncio.Semaphore = field(init=False, repr=False)
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
+    _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
+    _clocks: dict[str, timedelta] = field(factory=dict, init=False, repr=False)
     _closed: bool = field(default=False, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # The pool's own queue would eat into the time of an attempt, so callers queue here.
         self._gate = asyncio.Semaphore(self.connections)
-        self._limits = aiohttp.ClientTimeout(total=self.timeout)
+        connecting = min(CONNECTING, self.timeout)
+        self._limits = aiohttp.ClientTimeout(total=self.timeout, sock_connect=connecting)
+        # A file takes as long as it takes, while bytes come.
+        self._unlimited = aiohttp.ClientTimeout(
+            total=None, sock_connect=connecting, sock_read=self.timeout
+        )
 
     async def send(self, provider: Provider, request: Request, operation: str) -> Response:
-        """Ask until the answer is yes, or raise why there is none."""
+        """Ask until the answer is yes, or raise why there is none.
+
+        A write is sent again only where it cannot have been processed: no connection was made,
+        or the answer was 429.
+        """
+        line = _Line()
+        return await self._persist(
+            lambda: self._attempt(provider, request, operation, line),
+            provider=provider,
+            request=request,
+            operation=operation,
+            line=line,
+        )
+
+    async def open(
+        self, provider: Provider | None, request: Request, operation: str, accept: str = "*/*"
+    ) -> Stream:
+        """Begin to read an answer whose body comes bit by bit, wherever it is.
+
+        Redirects are followed, five at most; the credentials go to the provider's own origins
+        alone, and from HTTPS there is no way down to HTTP.
+        """
+        line = _Line()
+        return await self._persist(
+            lambda: self._opened(provider, request, operation, accept),
+            provider=provider,
+            request=request,
+            operation=operation,
+            line=line,
+        )
+
+    def now(self, provider: Provider) -> tuple[datetime, timedelta]:
+        """Return the time by a provider's clock, as its answers told it, and how sure that is."""
+        now = datetime.now(UTC)
+        if provider.name not in self._clocks:
+            return now, UNSURE
+        return now + self._clocks[provider.name], SURE
+
+    async def _persist(
+        self,
+        attempt: Callable[[], Awaitable[A]],
+        *,
+        provider: Provider | None,
+        request: Request,
+        operation: str,
+        line: _Line,
+    ) -> A:
         planned = islice(pauses(), self.retries)
         last: ProviderError | None = None
+        name = provider.name if provider else None
         try:
             async with asyncio.timeout(self.deadline) as clock:
                 while True:
                     try:
-                        return await self._attempt(provider, request, operation)
+                        return await attempt()
                     except ProviderError as error:
                         last = error
+                    if not _may_repeat(request, last):
+                        raise last
                     await asyncio.sleep(_pause(last, planned, clock))
-                    log.debug("%s.%s: asking again", provider.name, operation)
+                    log.debug("%s.%s: asking again", name, operation)
         except TimeoutError as cause:
             raise TransportError(
                 f"no answer from {request.place} within {self.deadline:g} s",
-                provider=provider.name,
+                provider=name,
                 operation=operation,
+                sent=line.busy,
             ) from (last or cause)
 
     async def aclose(self) -> None:
@@ -74,16 +160,20 @@ class Transport:
         if own is not None:
             await own.close()
 
-    async def _attempt(self, provider: Provider, request: Request, operation: str) -> Response:
+    async def _attempt(
+        self, provider: Provider, request: Request, operation: str, line: _Line
+    ) -> Response:
         session = self._session()
-        if request.url.origin() != provider.base_url.origin():
+        if request.url.origin() not in provider.origins:
             raise ConfigurationError(
                 f"this recipe leads to {request.url.origin()}, and this hub's {provider.name!r} is "
                 f"at {provider.base_url.origin()}; make the recipe with hub[{provider.name!r}]",
                 provider=provider.name,
                 operation=operation,
             )
-        async with self._gate:
+        async with self._gate, AsyncExitStack() as files:
+            body = await _body(request, files)
+            line.busy = True
             try:
                 async with session.request(
                     request.method,
@@ -94,20 +184,73 @@ class Transport:
                         **request.headers,
                         **provider.auth_headers(),
                     },
-                    data=request.body,
+                    data=body,
                     # aiohttp would send some credentials along to another host.
                     allow_redirects=False,
-                    timeout=self._limits,
+                    middlewares=_middlewares(session, request),
+                    timeout=self._limits if request.file is None else self._unlimited,
                     proxy=self.proxy,
                     ssl=self.ssl,
                 ) as answer:
-                    body = await answer.read()
+                    content = await answer.read()
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)
-        response = Response(status=answer.status, body=body, headers=dict(answer.headers))
+        line.busy = False
+        response = Response(status=answer.status, body=content, headers=dict(answer.headers))
+        self._learn(provider, response)
         if 200 <= response.status < 300:
             return response
         raise provider.error_for(operation, request, response)
+
+    async def _opened(
+        self, provider: Provider | None, request: Request, operation: str, accept: str
+    ) -> Stream:
+        session, hops, asked = self._session(), HOPS, request
+        await self._gate.acquire()
+        stream = Stream(
+            gate=self._gate, failed=partial(self._no_answer, provider, asked, operation)
+        )
+        try:
+            while True:
+                own = provider is not None and request.url.origin() in provider.origins
+                proof = provider.auth_headers() if provider and own else {}
+                stream.answer = await session.get(
+                    request.url,
+                    headers={"Accept": accept, "User-Agent": self.user_agent, **proof},
+                    allow_redirects=False,
+                    timeout=self._unlimited,
+                    proxy=self.proxy,
+                    ssl=self.ssl,
+                )
+                status, headers = stream.answer.status, dict(stream.answer.headers)
+                place = Response(status=status, headers=headers).header("Location")
+                if status not in REDIRECTS or place is None or not hops:
+                    break
+                stream.answer.close()
+                request, hops = _moved(request, place, operation), hops - 1
+            if 200 <= status < 300:
+                return stream
+            response = Response(
+                status=status, headers=headers, body=await stream.answer.content.read(ERROR_SIZE)
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            stream.close()
+            raise self._no_answer(provider, asked, operation, error) from _harmless(error)
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()
+        raise _refusal(provider if own else None, operation, request, response)
+
+    def _learn(self, provider: Provider, response: Response) -> None:
+        """Remember how far a provider's clock is from ours."""
+        try:
+            date = parsedate_to_datetime(response.header("Date") or "")
+        except ValueError:
+            return
+        if date.tzinfo is not None:
+            self._clocks[provider.name] = date - datetime.now(UTC)
 
     def _session(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -127,17 +270,140 @@ class Transport:
         return self._own
 
     def _no_answer(
-        self, provider: Provider, request: Request, operation: str, error: Exception
+        self, provider: Provider | None, request: Request, operation: str, error: Exception
     ) -> TransportError:
-        if isinstance(error, TimeoutError):
+        if isinstance(error, TimeoutError) and not isinstance(error, NOT_SENT):
             what = f"no whole answer within {self.timeout:g} s"
         else:
-            what = f"{type(error).__name__}: {provider.redact(str(error))}"
+            said = provider.redact(str(error)) if provider else str(error)
+            what = f"{type(error).__name__}: {said}"
         return TransportError(
             f"{request.method} {request.place}: {what}; check base_url, the network and any proxy",
-            provider=provider.name,
+            provider=provider.name if provider else None,
+            operation=operation,
+            sent=not isinstance(error, NOT_SENT),
+        )
+
+
+@mutable
+class _Line:
+    """Whether a request is on its way."""
+
+    busy: bool = False
+
+
+@mutable(kw_only=True)
+class Stream:
+    """An answer whose body is still to come; it keeps its place at the gate until it is closed."""
+
+    gate: asyncio.Semaphore = field(repr=False)
+    failed: Callable[[Exception], TransportError] = field(repr=False)
+    answer: aiohttp.ClientResponse | None = None
+    is_closed: bool = field(default=False, init=False)
+
+    def header(self, name: str) -> str | None:
+        """Return a header of the answer."""
+        return self.answer.headers.get(name) if self.answer else None
+
+    async def read(self) -> bytes:
+        """Return the next bytes, and none at the end; `TransportError` where the line is cut."""
+        if self.answer is None:
+            return b""
+        try:
+            return await self.answer.content.readany()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self.failed(error) from _harmless(error)
+
+    def close(self) -> None:
+        """Let go of the connection, read to its end or not."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self.answer is not None:
+            self.answer.close()
+        self.gate.release()
+
+
+class _LineLostError(aiohttp.ClientError):
+    """The connection broke when the request was on its way."""
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a PUT or DELETE a second time when a connection breaks."""
+    try:
+        return await handler(request)
+    except NOT_SENT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _LineLostError(str(error) or type(error).__name__) from error
+
+
+def _middlewares(
+    session: aiohttp.ClientSession, request: Request
+) -> Sequence[aiohttp.ClientMiddlewareType] | None:
+    """Return what a write is sent through: what the caller's session has, too."""
+    if not request.is_write:
+        return None
+    return (*getattr(session, "_middlewares", ()), _once)
+
+
+async def _body(request: Request, files: AsyncExitStack) -> Any:
+    """Return what aiohttp sends as a request's body; a file is opened, and closed afterwards."""
+    file = request.file
+    if file is None:
+        return request.body
+    content: Any = file.content
+    if isinstance(file.content, Path):
+        path = file.content
+        try:
+            content = await asyncio.to_thread(path.open, "rb")
+        except OSError as cause:
+            raise ConfigurationError(f"{path} cannot be read: {cause.strerror}") from cause
+        files.callback(content.close)
+    if request.part is None:
+        return content
+    form = aiohttp.FormData()
+    form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
+    return form
+
+
+def _may_repeat(request: Request, error: ProviderError) -> bool:
+    """Tell whether asking again does nothing twice."""
+    if request.file is not None and request.file.is_stream:
+        return False
+    if not request.is_write:
+        return error.transient
+    return isinstance(error, RateLimitError) or (
+        isinstance(error, TransportError) and not error.sent
+    )
+
+
+def _moved(request: Request, place: str, operation: str) -> Request:
+    """Return the request for where a redirect leads."""
+    url = request.url.join(URL(place, encoded=True))
+    if url.scheme not in {"http", "https"} or (request.url.scheme, url.scheme) == ("https", "http"):
+        raise TransportError(
+            f"{request.place} redirects to {url.scheme}, which is not followed",
             operation=operation,
         )
+    return evolve(request, url=url)
+
+
+def _refusal(
+    provider: Provider | None, operation: str, request: Request, response: Response
+) -> StatusError:
+    """Return what a refusal is, where it is not a provider's own as well."""
+    if provider is not None:
+        return provider.error_for(operation, request, response)
+    return class_for(response.status)(
+        f"HTTP {response.status} [{request.method} {request.place}]",
+        operation=operation,
+        request=request,
+        response=response,
+        retry_after=seconds_to_wait(response.header("Retry-After")),
+    )
 
 
 def _pause(error: ProviderError, planned: Iterator[float], clock: asyncio.Timeout) -> float:

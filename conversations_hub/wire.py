@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import mimetypes
+from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
 import msgspec
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 from yarl import URL
 
 from conversations_hub.errors import ConfigurationError
@@ -65,18 +67,82 @@ def path_segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def _own_name(file: Upload) -> str:
+    return file.content.name if isinstance(file.content, Path) else "file"
+
+
+def _told_by_name(file: Upload) -> str:
+    return mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+
+
+def _of_bytes(file: Upload) -> int | None:
+    return len(file.content) if isinstance(file.content, bytes) else None
+
+
+@frozen
+class Upload:
+    """A file to send: its bytes, its path, or a stream that can be read once.
+
+    The name and media type are told from the path, and the type from the name, where they are
+    not given; `size` is in bytes, for a stream whose length is known.
+    """
+
+    content: bytes | Path | AsyncIterable[bytes] = field(repr=False)
+    name: str = field(default=Factory(_own_name, takes_self=True), kw_only=True)
+    media_type: str = field(default=Factory(_told_by_name, takes_self=True), kw_only=True)
+    size: int | None = field(default=Factory(_of_bytes, takes_self=True), kw_only=True)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is gone once it was read."""
+        return not isinstance(self.content, bytes | Path)
+
+
+def upload(thing: Any) -> Upload:
+    """Return what can be sent as a file; `ConfigurationError` where it cannot."""
+    if isinstance(thing, Upload):
+        return thing
+    if isinstance(thing, bytearray | memoryview):
+        thing = bytes(thing)
+    if isinstance(thing, bytes | Path | AsyncIterable):
+        return Upload(thing)
+    raise ConfigurationError(
+        f"a {type(thing).__name__} is no file; give a Path, bytes, an async stream of bytes, or "
+        "an Upload with its name"
+    )
+
+
 @frozen(kw_only=True)
 class Request:
     """One HTTP request without credentials.
 
-    `note` is what a paging rule must remember from page to page. It is never sent.
+    `file` is the body where it is a file, alone or as the multipart field `part`. `note` is what
+    a paging rule must remember from page to page. It is never sent.
     """
 
     method: str = "GET"
     url: URL
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes | None = field(default=None, repr=False)
+    file: Upload | None = field(default=None, repr=False)
+    part: str | None = None
     note: Mapping[str, Any] = field(factory=dict)
+
+    @classmethod
+    def of(cls, text: str) -> Request:
+        """Return a GET for an address that was given whole, as it was given."""
+        try:
+            url = URL(text, encoded=True)
+        except ValueError:
+            url = URL()
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ConfigurationError(f"{text[:100]!r} is no http(s) address")
+        return cls(url=url)
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it may change something, so that it is not simply sent again."""
+        return self.method not in {"GET", "HEAD"}
 
     @property
     def target(self) -> str:

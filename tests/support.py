@@ -1,19 +1,21 @@
 """A tiny provider and a fake transport, for tests of what all providers share."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from msgspec import Struct
 from yarl import URL
 
 from conversations_hub import Conversation, ConversationsHub, Message, Ref
 from conversations_hub.paging import CursorPaging
 from conversations_hub.provider import Provider, base_url_field, name_field, operation, secret_field
-from conversations_hub.reading import Record, Records
+from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Call, Listing
-from conversations_hub.wire import Response
+from conversations_hub.wire import Response, upload
+from conversations_hub.writing import compared, gone, keyed, sent_message
 
 
 class Thing(Struct, frozen=True):
@@ -84,6 +86,51 @@ class Acme(Provider):
         )
 
 
+@frozen(kw_only=True)
+class Scribe(Acme):
+    """The same, and what can be written: notes, names and files."""
+
+    nearest: ClassVar = {"close": "delete it"}
+
+    @operation
+    def send(self, conversation, text=None, *, attachments=(), idempotency_key=None, **rest):
+        def post(file=None):
+            return Call(
+                request=self.ask(
+                    "POST", "things", conversation.id, "notes", json={"name": text, "file": file}
+                ),
+                read=Record(payload=Thing, translate=partial(message, conversation)),
+                reconcile=sent_message(newest, lambda m: m.text == text),
+            )
+
+        newest = self.messages(conversation)
+        if idempotency_key:
+            return keyed(newest, idempotency_key, post)
+        for thing in attachments:
+            file = upload(thing)
+            request = evolve(self.ask("POST", "files"), file=file, part="source")
+            return Call(
+                request=request, read=lambda r: post(json.loads(r.body)["id"]), prepares=True
+            )
+        return post()
+
+    @operation
+    def update(self, ref, *, title=None, **rest):
+        return Call(
+            request=self.ask("PUT", "things", ref.id, form={"name": title}),
+            read=Record(payload=Thing, translate=partial(conversation, self.name)),
+            reconcile=compared(self.conversation(ref), lambda c: c.title == title),
+        )
+
+    @operation
+    def delete(self, ref):
+        return Call(
+            request=self.ask("DELETE", "things", ref.id),
+            read=nothing,
+            reconcile=gone(self.conversation(ref)),
+        )
+
+
 def page(ids, cursor=None, *, key="things", more=None, **extra):
     """Return the bytes of a page; there is more where there is a cursor."""
     meta = {"more": bool(cursor) if more is None else more}
@@ -99,6 +146,9 @@ class FakeTransport:
 
     answers: dict
     asked: list = field(factory=list)
+
+    def now(self, provider):
+        return datetime.now(UTC), timedelta(seconds=2)
 
     async def send(self, provider, request, operation):
         cursor = request.query.get("cursor")

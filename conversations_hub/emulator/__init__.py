@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from conversations_hub.emulator.server import (
+    Alter,
     Api,
     ApiError,
     Intercept,
@@ -23,7 +24,16 @@ from conversations_hub.hub import ConversationsHub
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, attribute, load
 
-__all__ = ["Api", "ApiError", "Emulator", "Intercept", "LoggedRequest", "Server", "json_response"]
+__all__ = [
+    "Alter",
+    "Api",
+    "ApiError",
+    "Emulator",
+    "Intercept",
+    "LoggedRequest",
+    "Server",
+    "json_response",
+]
 
 
 class Emulator:

@@ -13,6 +13,7 @@ from attrs import field, frozen, mutable
 
 Answer = web.StreamResponse | None
 Intercept = Callable[[web.Request], Answer | Awaitable[Answer]]
+Alter = Callable[[web.Request, web.StreamResponse], Answer | Awaitable[Answer]]
 
 
 @frozen(kw_only=True)
@@ -121,6 +122,9 @@ class Server:
     latency: float = 0.0
     intercept: Intercept | None = None
     """Called with each request before the API is; an answer from it is sent instead."""
+    alter: Alter | None = None
+    """Called with each request and the API's answer, when all is done; an answer from it is sent
+    instead, and one may cut the line."""
     requests: list[LoggedRequest] = field(factory=list, init=False)
     _runner: web.AppRunner | None = field(default=None, init=False)
     _port: int = field(default=0, init=False)
@@ -158,7 +162,7 @@ class Server:
                 await asyncio.sleep(self.latency)
             response = await self._intercepted(request)
             if response is None:
-                response = await self._handled(request, handler)
+                response = await self._altered(request, await self._handled(request, handler))
             status = response.status
         finally:
             self.requests.append(
@@ -182,8 +186,14 @@ class Server:
     async def _intercepted(self, request: web.Request) -> web.StreamResponse | None:
         if self.intercept is None:
             return None
-        answer = self.intercept(request)
-        return answer if answer is None or isinstance(answer, web.StreamResponse) else await answer
+        return await _waited_for(self.intercept(request))
+
+    async def _altered(
+        self, request: web.Request, response: web.StreamResponse
+    ) -> web.StreamResponse:
+        if self.alter is None:
+            return response
+        return await _waited_for(self.alter(request, response)) or response
 
     async def _handled(
         self,
@@ -197,3 +207,7 @@ class Server:
             return await handler(request)
         except ApiError as error:
             return json_response(error.body, error.status, error.headers)
+
+
+async def _waited_for(answer: Answer | Awaitable[Answer]) -> Answer:
+    return answer if answer is None or isinstance(answer, web.StreamResponse) else await answer

@@ -1,0 +1,128 @@
+"""Reads a file bit by bit, from wherever it is."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from attrs import define, evolve, field
+
+from conversations_hub.errors import ConfigurationError, ProviderError, TooLargeError
+from conversations_hub.fetch import Fetcher
+from conversations_hub.models import Attachment
+from conversations_hub.provider import Provider
+from conversations_hub.recipes import Call, Question
+from conversations_hub.transport import Stream
+from conversations_hub.wire import Request
+
+OPERATION = "download"
+
+
+@define(kw_only=True, eq=False)
+class Download:
+    """A file on its way: `async for chunk in download`, or `await download.read()`.
+
+    Nothing is asked for before the first chunk. With `async with`, or once it is closed or
+    dropped, no connection stays behind.
+    """
+
+    attachment: Attachment
+    _fetcher: Fetcher = field(repr=False, alias="fetcher")
+    _provider: Provider | None = field(repr=False, alias="provider")
+    _limit: int | None = field(default=None, alias="limit")
+    _stream: Stream | None = field(default=None, init=False, repr=False)
+    _count: int = field(default=0, init=False)
+    _over: bool = field(default=False, init=False)
+    _error: Exception | None = field(default=None, init=False, repr=False)
+
+    @property
+    def media_type(self) -> str | None:
+        """The type that the answer gives, once there is one, else the attachment's."""
+        told = self._stream.header("Content-Type") if self._stream else None
+        return told or self.attachment.media_type
+
+    @property
+    def size(self) -> int | None:
+        """The bytes that the answer promises, once there is one, else the attachment's."""
+        told = self._stream.header("Content-Length") if self._stream else None
+        return int(told) if told and told.isdecimal() else self.attachment.size
+
+    async def __aenter__(self) -> Self:
+        await self._opened()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Read no further; a second time does nothing."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._over:
+            raise StopAsyncIteration
+        stream = await self._opened()
+        try:
+            chunk = await stream.read()
+        except ProviderError as error:
+            raise self._failed(error) from error.__cause__
+        self._count += len(chunk)
+        self._check(self._count)
+        if not chunk:
+            self._over = True
+            self.close()
+            raise StopAsyncIteration
+        return chunk
+
+    async def read(self) -> bytes:
+        """Return all of it; `TooLargeError` past the limit."""
+        return b"".join([chunk async for chunk in self])
+
+    async def _opened(self) -> Stream:
+        if self._error is not None:
+            raise self._error
+        if self._stream is None:
+            request = await self._request()
+            self._stream = await self._fetcher.transport.open(self._provider, request, OPERATION)
+            if self._stream.header("Content-Encoding") is None:
+                self._check(self.size or 0)
+        elif self._stream.is_closed:
+            raise ConfigurationError("this download is closed; ask for the file again")
+        return self._stream
+
+    async def _request(self) -> Request:
+        if self._provider is None:
+            # Not one of ours, so that it was given whole.
+            return Request.of(self.attachment.url or "")
+        where = self._provider.address(self.attachment)
+        if not isinstance(where, Call):
+            return where
+        asked = Question(provider=self._provider.name, name=OPERATION)
+        return await self._fetcher.run(evolve(where, question=asked))
+
+    def _check(self, size: int) -> None:
+        if self._limit is not None and size > self._limit:
+            error = TooLargeError(
+                f"the file has more than the {self._limit:,} bytes of limit=",
+                provider=self._provider.name if self._provider else None,
+                operation=OPERATION,
+            )
+            raise self._failed(error)
+
+    def _failed(self, error: ProviderError) -> ProviderError:
+        """Remember what went wrong, so that no further step looks like the end."""
+        self._error = error
+        self.close()
+        return error

@@ -1,0 +1,170 @@
+"""The questions that mean the same at every provider; who does not answer one says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
+
+from conversations_hub.errors import UnsupportedError
+from conversations_hub.models import (
+    Conversation,
+    ConversationKind,
+    ConversationState,
+    Message,
+    Participant,
+    Ref,
+)
+from conversations_hub.recipes import Call, Listing
+
+# ruff: noqa: ARG002 - the arguments are for those who answer
+
+
+class Questions:
+    """What can be asked; a provider answers what its API can say."""
+
+    __slots__ = ()
+
+    nearest: ClassVar[Mapping[str, str]] = {}
+    """What comes nearest to a question that the API cannot be asked."""
+
+    def unsupported(self, question: str, nearest: str = "") -> UnsupportedError:
+        """Return the error for what the API cannot say, with the nearest thing that it can."""
+        hint = nearest or self.nearest.get(question, "")
+        return UnsupportedError(
+            f"the API of {type(self).__name__} has no way to ask this{f'; {hint}' if hint else ''}",
+            provider=getattr(self, "name", None),
+            operation=question,
+        )
+
+    def conversations(
+        self,
+        *,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        updated_after: datetime | None = None,
+        state: ConversationState | None = None,
+        participant: Ref | str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[Conversation]:
+        """List conversations."""
+        raise self.unsupported("conversations")
+
+    def messages(
+        self,
+        conversation: Ref,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[Message]:
+        """List the messages of a conversation."""
+        raise self.unsupported("messages")
+
+    def participants(
+        self, conversation: Ref, *, page_size: int | None = None
+    ) -> Listing[Participant]:
+        """List who is in a conversation."""
+        raise self.unsupported("participants")
+
+    def conversation(self, ref: Ref) -> Call[Conversation]:
+        """Fetch one conversation."""
+        raise self.unsupported("conversation")
+
+    def message(self, conversation: Ref, id: str) -> Call[Message]:  # noqa: A002
+        """Fetch one message."""
+        raise self.unsupported("message")
+
+    def send(
+        self,
+        conversation: Ref,
+        text: str | None = None,
+        *,
+        html: str | None = None,
+        attachments: Iterable[Any] = (),
+        reply_to: Ref | str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Message]:
+        """Write a message: plain text or markup, files, an answer to another message.
+
+        A file is a `Path`, bytes, an async stream, an `Upload`, or an `Attachment` that the
+        provider has already.
+        """
+        raise self.unsupported("send")
+
+    def edit(
+        self,
+        conversation: Ref,
+        id: str,  # noqa: A002
+        *,
+        text: str | None = None,
+        html: str | None = None,
+    ) -> Call[Message]:
+        """Change the words of a message."""
+        raise self.unsupported("edit")
+
+    def delete_message(self, conversation: Ref, id: str) -> Call[None]:  # noqa: A002
+        """Delete a message."""
+        raise self.unsupported("delete_message")
+
+    def create(
+        self,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        kind: ConversationKind | None = None,
+        participants: Iterable[Ref | str] = (),
+        text: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Conversation]:
+        """Begin a conversation; `text` is its first message."""
+        raise self.unsupported("create")
+
+    def update(
+        self,
+        ref: Ref,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Call[Conversation]:
+        """Change what is said about a conversation; what is None stays."""
+        raise self.unsupported("update")
+
+    def archive(self, ref: Ref) -> Call[Conversation]:
+        """Put a conversation away."""
+        raise self.unsupported("archive")
+
+    def unarchive(self, ref: Ref) -> Call[Conversation]:
+        """Bring a conversation back."""
+        raise self.unsupported("unarchive")
+
+    def close(self, ref: Ref) -> Call[Conversation]:
+        """End a conversation."""
+        raise self.unsupported("close")
+
+    def delete(self, ref: Ref) -> Call[None]:
+        """Delete a conversation with all that is in it."""
+        raise self.unsupported("delete")
+
+    def add_participant(self, conversation: Ref, who: Ref | str) -> Call[Participant]:
+        """Let somebody in; a ref is a user, a text whatever the provider knows people by."""
+        raise self.unsupported("add_participant")
+
+    def remove_participant(self, conversation: Ref, who: Ref | str) -> Call[None]:
+        """Show somebody out; a ref is a user or a participant."""
+        raise self.unsupported("remove_participant")
+
+    def mark_read(self, conversation: Ref, *, participant: Ref | str | None = None) -> Call[None]:
+        """Mark everything as read, for the account itself or for a participant."""
+        raise self.unsupported("mark_read")
+
+
+SHARED: tuple[str, ...] = tuple(
+    name
+    for name, member in vars(Questions).items()
+    if callable(member) and not name.startswith("_") and name != "unsupported"
+)

@@ -1,0 +1,237 @@
+"""Files come bit by bit, from wherever they are, and credentials go nowhere else."""
+
+import asyncio
+import gc
+
+import pytest
+from aiohttp import web
+
+from conversations_hub import (
+    Attachment,
+    ConfigurationError,
+    ConversationsHub,
+    Download,
+    NotFoundError,
+    Ref,
+    ServerError,
+    TooLargeError,
+    TransportError,
+    UnsupportedError,
+)
+from conversations_hub import transport as transport_module
+from support import Acme
+
+FILE = b"0123456789" * 30_000
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(transport_module, "pauses", lambda: iter([0.01] * 50))
+
+
+class Store:
+    """Serves one file, and whatever else a path says."""
+
+    def __init__(self):
+        self.requests = []
+        self.faults = []
+
+    async def __call__(self, request):
+        self.requests.append(request)
+        if self.faults:
+            return self.faults.pop(0)
+        kind, _, rest = request.path.strip("/").partition("/")
+        if kind in {"to", "loop"}:
+            place = request.query.get("url", request.path)
+            return web.Response(status=302, headers={"Location": place})
+        if kind in {"drip", "cut"}:
+            return await self.drip(request, end=kind == "drip")
+        if kind == "file":
+            return web.Response(body=FILE, content_type="image/png")
+        return web.Response(status=404, text=rest)
+
+    async def drip(self, request, *, end=True):
+        """Send the file without saying how long it is, or half of it after saying so."""
+        headers = {} if end else {"Content-Length": str(len(FILE))}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        await response.write(FILE if end else FILE[:1000])
+        if not end:
+            await asyncio.sleep(0.05)
+            request.transport.close()
+        return response
+
+    def asked(self):
+        return [(r.host.partition(":")[0], r.headers.get("Authorization")) for r in self.requests]
+
+
+@pytest.fixture
+async def store(serve):
+    store = Store()
+    store.url = await serve(store)
+    store.elsewhere = store.url.replace("127.0.0.1", "localhost")
+    return store
+
+
+@pytest.fixture
+async def hub(store):
+    async with ConversationsHub(
+        Acme(token="canary-token", base_url=f"{store.url}/api"), timeout=1.0
+    ) as opened:
+        yield opened
+
+
+PROOF = ("127.0.0.1", "Bearer canary-token")
+NONE = ("localhost", None)
+
+
+async def test_it_comes_bit_by_bit_and_whole(store, hub):
+    chunks = [chunk async for chunk in hub.download(Attachment(url=f"{store.url}/file"))]
+    assert len(chunks) > 1
+    assert b"".join(chunks) == FILE
+    assert await hub.download(Attachment(url=f"{store.url}/drip")).read() == FILE
+
+
+async def test_what_the_answer_says_of_it(store, hub):
+    async with hub.download(Attachment(url=f"{store.url}/file", media_type="x/y")) as file:
+        assert (file.media_type, file.size) == ("image/png", len(FILE))
+        assert await file.read() == FILE
+    unopened = hub.download(Attachment(url="/file", media_type="x/y", size=3))
+    assert (unopened.media_type, unopened.size) == ("x/y", 3)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        pytest.param("{own}/file", [PROOF], id="own origin"),
+        pytest.param("/file", [PROOF], id="relative to the host"),
+        pytest.param("{elsewhere}/file", [NONE], id="elsewhere"),
+        pytest.param("{own}/to?url={elsewhere}/file", [PROOF, NONE], id="sent elsewhere"),
+        pytest.param(
+            "{elsewhere}/to?url={own}/file", [NONE, ("127.0.0.1", None)], id="sent back from afar"
+        ),
+        pytest.param("{own}/to?url=/file", [PROOF, PROOF], id="sent on"),
+    ],
+)
+async def test_credentials_go_to_the_own_origin_alone(store, hub, path, asked):
+    url = path.format(own=store.url, elsewhere=store.elsewhere)
+    assert await hub.download(Attachment(url=url)).read() == FILE
+    assert store.asked() == asked
+
+
+async def test_a_redirect_back_home_proves_who_asks_where_the_owner_is_known(store, hub):
+    url = f"{store.elsewhere}/to?url={store.url}/file"
+    assert await hub.download(Attachment(url=url), provider=Ref("acme", "1")).read() == FILE
+    assert store.asked() == [NONE, PROOF]
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("{own}/gone", NotFoundError),
+        ("{elsewhere}/gone", NotFoundError),
+        ("{own}/to?url=file:///etc/passwd", TransportError),
+        ("{own}/to?url=ftp://127.0.0.1/x", TransportError),
+    ],
+)
+async def test_what_is_not_there(store, hub, url, error):
+    url = url.format(own=store.url, elsewhere=store.elsewhere)
+    with pytest.raises(error) as caught:
+        await hub.download(Attachment(url=url)).read()
+    assert caught.value.operation == "download"
+    assert "canary" not in str(caught.value)
+
+
+async def test_redirects_end(store, hub):
+    with pytest.raises(Exception, match="HTTP 302"):
+        await hub.download(Attachment(url=f"{store.url}/loop")).read()
+    assert len(store.requests) == 6
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "http://", "http://[x"])
+async def test_what_is_no_address_is_refused(hub, url):
+    with pytest.raises(ConfigurationError, match="no http"):
+        await hub.download(Attachment(url=url)).read()
+
+
+async def test_a_file_without_an_address(hub):
+    with pytest.raises(UnsupportedError, match="has no address"):
+        await hub.download(Attachment(id="1")).read()
+
+
+@pytest.mark.parametrize("path", ["file", "drip"])
+async def test_more_than_the_limit_is_not_read(store, hub, path):
+    file = hub.download(Attachment(url=f"{store.url}/{path}"), limit=100_000)
+    with pytest.raises(TooLargeError, match="100,000 bytes"):
+        await file.read()
+    with pytest.raises(TooLargeError):
+        await anext(file)
+    assert await hub.download(Attachment(url="/file"), limit=len(FILE)).read() == FILE
+
+
+async def test_a_file_that_is_cut_short_is_an_error_and_stays_one(store, hub):
+    file = hub.download(Attachment(url=f"{store.url}/cut"))
+    for _ in range(2):
+        with pytest.raises(TransportError):
+            await file.read()
+
+
+async def test_it_is_asked_for_again_before_it_begins(store, hub):
+    store.faults = [web.Response(status=503), web.Response(status=429)]
+    assert await hub.download(Attachment(url="/file")).read() == FILE
+    assert len(store.requests) == 3
+
+
+async def test_a_refusal_that_lasts(store, hub):
+    store.faults = [web.Response(status=503) for _ in range(9)]
+    with pytest.raises(ServerError):
+        await hub.download(Attachment(url="/file")).read()
+
+
+@pytest.mark.parametrize("leave", ["close", "drop", "with"])
+async def test_leaving_early_frees_the_connection(store, leave):
+    provider = Acme(token="canary-token", base_url=store.url)
+    async with ConversationsHub(provider, connections=1) as hub:
+        for _ in range(3):
+            file = hub.download(Attachment(url="/drip"))
+            if leave == "with":
+                async with file:
+                    await anext(file)
+            else:
+                await anext(file)
+            if leave == "close":
+                file.close()
+                file.close()
+                with pytest.raises(ConfigurationError, match="closed"):
+                    await anext(file)
+            del file
+            gc.collect()
+
+
+async def test_a_hub_that_closes_takes_its_downloads_along(store):
+    hub = ConversationsHub(Acme(token="canary-token", base_url=store.url))
+    file = hub.download(Attachment(url="/drip"))
+    await anext(file)
+    await hub.aclose()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await anext(file)
+
+
+async def test_whose_file_it_is_must_be_clear(store):
+    one, two = (Acme(name=n, token=f"canary-{n}", base_url=store.url) for n in ("one", "two"))
+    async with ConversationsHub(one, two) as hub:
+        with pytest.raises(ConfigurationError, match="'one' or 'two'; say provider="):
+            hub.download(Attachment(url=f"{store.url}/file"))
+        with pytest.raises(ConfigurationError, match="say provider="):
+            hub.download(Attachment(url="/file"))
+        file = hub.download(Attachment(url="/file"), provider="two")
+        assert isinstance(file, Download)
+        assert await file.read() == FILE
+        assert await hub.download(Attachment(url=f"{store.elsewhere}/file")).read() == FILE
+    assert store.asked() == [("127.0.0.1", "Bearer canary-two"), NONE]
+
+
+async def test_nothing_is_asked_before_it_is_wanted(store, hub):
+    hub.download(Attachment(url="/file"))
+    await asyncio.sleep(0.02)
+    assert store.requests == []

@@ -1,0 +1,333 @@
+"""Writes are sent once, and whoever does not know what became of one can find out."""
+
+import asyncio
+import json
+import pickle
+
+import pytest
+from aiohttp import web
+
+from conversations_hub import (
+    AmbiguousWriteError,
+    ConfigurationError,
+    ConversationsHub,
+    InvalidRequestError,
+    NotFoundError,
+    Outcome,
+    RateLimitError,
+    Ref,
+    ServerError,
+    TransportError,
+    UnsupportedError,
+    Upload,
+)
+from conversations_hub import transport as transport_module
+from support import Scribe
+
+WHERE = Ref("acme", "1")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(transport_module, "pauses", lambda: iter([0.01] * 50))
+
+
+class Desk:
+    """Keeps things, their notes and files, and may fail before or after it did what it was told."""
+
+    def __init__(self):
+        self.names = {"1": "first"}
+        self.notes = []
+        self.files = []
+        self.requests = []
+        self.before = []
+        self.after = []
+
+    async def __call__(self, request):
+        body = await request.read()
+        self.requests.append((request.method, request.path, body))
+        if request.method != "GET" and self.before:
+            fault = self.before.pop(0)
+            if fault is not None:
+                return await fault(request)
+        answer = self.done(request, body)
+        if request.method != "GET" and self.after:
+            return await self.after.pop(0)(request)
+        return answer
+
+    def done(self, request, body):
+        _, *path = request.path.split("/")
+        if path == ["files"]:
+            self.files.append(body)
+            return web.json_response({"id": f"f{len(self.files)}"})
+        if path[-1] == "notes":
+            if request.method == "POST":
+                note = {"id": f"n{len(self.notes)}", **json.loads(body)}
+                self.notes.insert(0, note)
+                return web.json_response(note)
+            return web.json_response({"notes": self.notes, "meta": {"more": False}})
+        if path[1] not in self.names:
+            return web.json_response({}, status=404)
+        if request.method == "DELETE":
+            del self.names[path[1]]
+            return web.Response(status=204)
+        if request.method == "PUT":
+            self.names[path[1]] = body.decode().partition("=")[2]
+        return web.json_response({"id": path[1], "name": self.names[path[1]]})
+
+    @property
+    def writes(self):
+        return [r for r in self.requests if r[0] != "GET"]
+
+
+async def reset(request):
+    request.transport.abort()
+    return web.Response()
+
+
+async def hang(_):
+    await asyncio.sleep(3)
+    return web.Response()
+
+
+async def garbage(_):
+    return web.Response(text='{"id":', content_type="application/json")
+
+
+async def cut(request):
+    response = web.StreamResponse(headers={"Content-Length": "100"})
+    await response.prepare(request)
+    await response.write(b'{"id":')
+    request.transport.close()
+    return response
+
+
+def status(code, headers=None):
+    async def answer(_):
+        return web.json_response({}, status=code, headers=headers)
+
+    return answer
+
+
+@pytest.fixture
+async def desk(serve):
+    desk = Desk()
+    desk.url = await serve(desk)
+    return desk
+
+
+@pytest.fixture
+async def hub(desk):
+    provider = Scribe(token="canary-token", base_url=desk.url)
+    async with ConversationsHub(provider, timeout=0.5) as opened:
+        yield opened
+
+
+UNSURE = [reset, hang, garbage, cut, status(500), status(502), status(503), status(504)]
+WRITES = {
+    "send": (lambda hub: hub.send(WHERE, "hi"), lambda desk: len(desk.notes)),
+    "update": (lambda hub: hub.update(WHERE, title="x"), lambda desk: desk.names["1"] == "x"),
+    "delete": (lambda hub: hub.delete(WHERE), lambda desk: "1" not in desk.names),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("fault", UNSURE)
+async def test_what_was_done_and_not_answered_is_found(desk, hub, name, fault):
+    """The line breaks when all is done: nothing is sent twice, and reading back tells."""
+    write, done = WRITES[name]
+    desk.after = [fault]
+    if name == "delete" and fault is garbage:
+        pytest.skip("an answer that nobody reads cannot be garbage")
+    with pytest.raises(AmbiguousWriteError, match="reconcile") as caught:
+        await write(hub)
+    assert len(desk.writes) == 1
+    outcome = await caught.value.reconcile
+    assert outcome == Outcome(happened=True, value=outcome.value)
+    assert outcome
+    assert done(desk) == 1
+    assert len(desk.writes) == 1
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("fault", UNSURE)
+async def test_what_was_not_done_is_found_missing(desk, hub, name, fault):
+    write, done = WRITES[name]
+    desk.before = [fault]
+    if name == "delete" and fault is garbage:
+        pytest.skip("an answer that nobody reads cannot be garbage")
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await write(hub)
+    outcome = await hub.run(caught.value.reconcile)
+    assert (outcome.happened, bool(outcome)) == (False, False)
+    assert not done(desk)
+    await write(hub)
+    assert done(desk) == 1
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_a_kept_connection_that_breaks_is_no_reason_to_write_twice(desk, hub, name):
+    """aiohttp by itself sends a PUT or DELETE again when the server hung up on it."""
+    await hub.conversation(WHERE)
+    desk.after = [reset]
+    with pytest.raises(AmbiguousWriteError):
+        await WRITES[name][0](hub)
+    assert len(desk.writes) == 1
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_what_was_refused_for_its_rate_is_sent_again(desk, hub, name):
+    desk.before = [status(429), status(429, {"Retry-After": "0"})]
+    await WRITES[name][0](hub)
+    assert len(desk.writes) == 3
+
+
+async def test_a_rate_limit_that_lasts_is_no_riddle(desk, hub):
+    desk.before = [status(429)] * 9
+    with pytest.raises(RateLimitError):
+        await hub.send(WHERE, "hi")
+    assert not desk.notes
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_a_connection_that_was_not_made_is_tried_again_and_no_riddle(unused_tcp_port, name):
+    provider = Scribe(token="canary-token", base_url=f"http://127.0.0.1:{unused_tcp_port}")
+    async with ConversationsHub(provider, retries=2) as hub:
+        with pytest.raises(TransportError) as caught:
+            await WRITES[name][0](hub)
+    assert not caught.value.sent
+
+
+async def test_a_deadline_in_the_queue_is_no_riddle_and_on_the_line_it_is(desk):
+    provider = Scribe(token="canary-token", base_url=desk.url)
+    async with ConversationsHub(provider, deadline=0.3, connections=1) as hub:
+        desk.before = [hang]
+        first, second = await asyncio.gather(
+            hub.send(WHERE, "a"), hub.send(WHERE, "b"), return_exceptions=True
+        )
+    assert isinstance(first, AmbiguousWriteError)
+    assert isinstance(second, TransportError)
+    assert not second.sent
+
+
+@pytest.mark.parametrize("code", [301, 400, 403, 404, 409, 412, 422, 423])
+async def test_a_no_is_a_no(desk, hub, code):
+    desk.before = [status(code)]
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is not the point
+        await hub.send(WHERE, "hi")
+    assert not isinstance(caught.value, AmbiguousWriteError)
+    assert caught.value.status == code
+    assert len(desk.writes) == 1
+
+
+async def test_an_older_twin_of_this_hub_is_not_taken_for_the_message(desk, hub):
+    """The same words were sent a moment ago, and the provider's times are too coarse to tell."""
+    await hub.send(WHERE, "ok")
+    desk.before = [reset]
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.send(WHERE, "ok")
+    assert not await caught.value.reconcile
+    desk.after = [reset]
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.send(WHERE, "ok")
+    assert (await caught.value.reconcile).value.ref.id == "n1"
+
+
+async def test_an_upload_that_failed_has_sent_nothing(desk, hub):
+    desk.after = [status(503)]
+    with pytest.raises(ServerError):
+        await hub.send(WHERE, "hi", attachments=[b"abc"])
+    assert (len(desk.files), desk.notes) == (1, [])
+    sent = await hub.send(WHERE, "hi", attachments=[Upload(b"abc", name="a.txt")])
+    assert sent.ref.id == "n0"
+    assert b'name="source"; filename="a.txt"' in desk.files[1]
+    assert b"Content-Type: text/plain" in desk.files[1]
+
+
+async def test_a_failure_after_a_write_says_that_it_was_done(desk, hub):
+    """A name and then a note, in one call: the second is refused, and the first is told of."""
+    provider = hub[Scribe]
+
+    def then(_):
+        return provider.send(WHERE, "hi")
+
+    first = provider.update(WHERE, title="x")
+    both = provider.update(WHERE, title="x")
+    both = type(both)(
+        request=first.request,
+        read=then,
+        reconcile=first.reconcile,
+        question=first.question,
+        runner=hub,
+    )
+    desk.before = [None, status(400)]
+    with pytest.raises(AmbiguousWriteError, match="a part of it was done") as caught:
+        await both
+    assert isinstance(caught.value.__cause__, InvalidRequestError)
+    assert caught.value.status == 400
+    assert (await caught.value.reconcile).value.title == "x"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(lambda path: b"abc" * 40_000, id="bytes"),
+        pytest.param(lambda path: path, id="path"),
+        pytest.param(lambda path: stream([b"abc" * 100] * 400), id="stream"),
+        pytest.param(lambda path: Upload(stream([b"abc" * 40_000]), size=120_000), id="sized"),
+    ],
+)
+async def test_files_come_whole(desk, hub, tmp_path, content):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc" * 40_000)
+    await hub.send(WHERE, "hi", attachments=[content(path)])
+    assert b"abc" * 40_000 in desk.files[0]
+
+
+async def stream(chunks):
+    for chunk in chunks:
+        yield chunk
+
+
+async def test_a_stream_is_read_once(desk, hub):
+    """What is gone cannot be sent again, though it may: it is an error and not half a file."""
+    desk.before = [status(429)]
+    with pytest.raises(RateLimitError):
+        await hub.send(WHERE, "hi", attachments=[stream([b"abc"])])
+    assert len(desk.writes) == 1
+
+
+async def test_a_file_that_is_not_there(hub, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"gone\.txt cannot be read: No such file"):
+        await hub.send(WHERE, "hi", attachments=[tmp_path / "gone.txt"])
+
+
+@pytest.mark.parametrize("thing", ["a.txt", 7, None])
+async def test_what_is_no_file_is_refused(hub, thing):
+    with pytest.raises(ConfigurationError, match="is no file; give a Path"):
+        hub.send(WHERE, "hi", attachments=[thing])
+
+
+async def test_the_error_pickles_without_its_hub(desk, hub):
+    desk.after = [status(503)]
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.send(WHERE, "hi")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (str(copy), copy.status, copy.operation) == (str(caught.value), 503, "send")
+    assert copy.reconcile is None
+    assert caught.value.reconcile is not None
+
+
+async def test_what_cannot_be_said_is_refused_with_the_nearest_thing(desk, hub):
+    with pytest.raises(UnsupportedError, match=r"acme\.close: .* no way to ask this; delete it"):
+        hub.close(WHERE)
+    with pytest.raises(UnsupportedError, match=r"acme\.archive"):
+        hub.archive(WHERE)
+    assert desk.requests == []
+    assert {"send", "update", "delete"} < hub[Scribe].capabilities
+    assert "close" not in hub[Scribe].capabilities
+
+
+async def test_nothing_found_where_it_should_be_is_an_error(desk, hub):
+    with pytest.raises(NotFoundError):
+        await hub.delete("acme:2")
