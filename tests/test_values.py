@@ -40,7 +40,8 @@ def read(body, item=None):
 def test_everything_is_read():
     label = read(
         b'{"labelId": "7", "seenAt": "2026-01-02T03:04:05.678+01:00",'
-        b'"parts": [{"innerName": "x"}], "part": {"innerName": "y"}, "count": 1.5, "metadata": {"aB": [1]}, "from": "me",'
+        b'"parts": [{"innerName": "x"}], "part": {"innerName": "y"}, "count": 1.5,'
+        b'"metadata": {"aB": [1]}, "from": "me",'
         b'"a.b": "z", "new": true}'
     )
     assert label == Label(
