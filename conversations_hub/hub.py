@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -32,16 +31,16 @@ from conversations_hub.pager import Pager
 from conversations_hub.people import Directory
 from conversations_hub.provider import Provider
 from conversations_hub.providers import configured
+from conversations_hub.questions import File
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.transport import Transport
-from conversations_hub.wire import Request, Upload
+from conversations_hub.wire import Request
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Provider)
 
 Order = Literal["oldest", "newest"]
 OnError = Literal["raise", "continue"]
-File = Path | bytes | AsyncIterable[bytes] | Upload | Attachment
 
 
 class ConversationsHub:

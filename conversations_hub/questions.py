@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar
 
 from conversations_hub.errors import UnsupportedError
 from conversations_hub.models import (
+    Attachment,
     Conversation,
     ConversationKind,
     ConversationState,
@@ -16,6 +18,10 @@ from conversations_hub.models import (
     Ref,
 )
 from conversations_hub.recipes import Call, Listing
+from conversations_hub.wire import Upload
+
+File = Path | bytes | AsyncIterable[bytes] | Upload | Attachment
+"""What can be sent along with a message."""
 
 # ruff: noqa: ARG002 - the arguments are for those who answer
 
@@ -82,7 +88,7 @@ class Questions:
         text: str | None = None,
         *,
         html: str | None = None,
-        attachments: Iterable[Any] = (),
+        attachments: Iterable[File] = (),
         reply_to: Ref | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,

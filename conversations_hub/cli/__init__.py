@@ -7,11 +7,16 @@ from importlib import import_module
 
 __all__ = ["main"]
 
+COMMANDS = ("commands", "writing", "calling")
+"""The modules whose commands there are."""
+
 
 def main(args: Sequence[str] | None = None) -> int:
     """Carry out a command and return its exit code; the arguments default to the process's."""
     try:
-        commands = import_module("conversations_hub.cli.commands")
+        program = import_module("conversations_hub.cli.program")
+        for commands in COMMANDS:
+            import_module(f"conversations_hub.cli.{commands}")
     except ModuleNotFoundError as missing:
         if missing.name not in {"click", "rich"}:
             raise
@@ -19,5 +24,5 @@ def main(args: Sequence[str] | None = None) -> int:
             f"error: the command line needs {missing.name}: "
             "python3 -m pip install 'conversations-hub[cli]'"
         ) from None
-    code: int = commands.run(args)
+    code: int = program.run(args)
     return code

@@ -1,18 +1,13 @@
-"""The commands, their options, and what their ends mean to a shell."""
+"""The commands that read, and those that run the emulator."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
 import signal
-import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import UTC, datetime
-from io import TextIOWrapper
-from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 from rich.table import Table
@@ -20,7 +15,21 @@ from rich.table import Table
 from conversations_hub import codec
 from conversations_hub.cli import render
 from conversations_hub.cli.demo import demo as show_demo
-from conversations_hub.cli.render import Rows, Screen, Thread, visible
+from conversations_hub.cli.options import (
+    JSON,
+    LATENCY,
+    LIMIT,
+    ONLY,
+    SCALE,
+    SEED,
+    STATES,
+    accounts,
+    date,
+    person,
+    ref_of,
+)
+from conversations_hub.cli.program import finish, hub, report, write
+from conversations_hub.cli.render import Rows, Screen, Thread
 from conversations_hub.cli.settings import Accounts
 from conversations_hub.emulator import Emulator
 from conversations_hub.errors import HubError
@@ -29,104 +38,8 @@ from conversations_hub.models import ConversationState, Message, Ref
 from conversations_hub.pager import Pager
 from conversations_hub.providers import load
 
-P = ParamSpec("P")
-R = TypeVar("R")
 T = TypeVar("T")
 Show = Callable[[Sequence[T]], None]
-
-INTERRUPTED = 130
-STATES = [state.value for state in ConversationState if state is not ConversationState.UNKNOWN]
-
-
-def ref_of(text: str) -> Ref:
-    """Read PROVIDER:ID."""
-    try:
-        return Ref.parse(text)
-    except ValueError as cause:
-        raise click.BadParameter(str(cause)) from cause
-
-
-def date(text: str) -> datetime:
-    """Read a date or a time in ISO 8601; without an offset it is in UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as cause:
-        raise click.BadParameter(
-            f"{text!r} is no ISO 8601 date, such as 2026-01-31T09:30Z"
-        ) from cause
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-LIMIT = click.option("--limit", type=click.IntRange(min=0), help="At most so many.")
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON Lines instead of text.")
-SEED = click.option("--seed", type=int, default=1, show_default=True, help="Which data to invent.")
-SCALE = click.option(
-    "--scale",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Multiplies how much the emulator holds.",
-)
-LATENCY = click.option(
-    "--latency",
-    type=click.FloatRange(min=0),
-    default=0.0,
-    metavar="MS",
-    help="Milliseconds added to every answer.",
-)
-ONLY = click.option("--only", multiple=True, metavar="NAME", help="Emulate this provider alone.")
-
-
-def accounts(command: Callable[..., R]) -> Callable[..., R]:
-    """Add the options that say which accounts a command speaks to."""
-
-    def chosen(
-        *args: Any,
-        config: Path | None,
-        emulator: bool,
-        seed: int,
-        scale: float,
-        resolve_names: bool,
-        **options: Any,
-    ) -> R:
-        if config and emulator:
-            raise click.UsageError("--config and --emulator exclude each other")
-        found = Accounts(
-            config=config, emulator=emulator, seed=seed, scale=scale, resolve_names=resolve_names
-        )
-        return command(found, *args, **options)
-
-    chosen.__name__, chosen.__doc__ = command.__name__, command.__doc__
-    chosen.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    for option in reversed(_ACCOUNT_OPTIONS):
-        option(chosen)
-    return chosen
-
-
-_ACCOUNT_OPTIONS = (
-    click.option(
-        "--config",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Read accounts from a TOML file, one table each, instead of the environment.",
-    ),
-    click.option("--emulator", is_flag=True, help="Start the built-in emulator and ask that."),
-    SEED,
-    SCALE,
-    click.option("--resolve-names", is_flag=True, help="Look up people known only by id."),
-)
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="conversations-hub")
-def hub() -> None:
-    """Read the conversations of Clio, Circuit, Sunshine Conversations and Twilio.
-
-    Try `demo` first: it needs no account. The other commands take their accounts from the
-    providers' customary environment variables, from --config FILE, or from --emulator.
-
-    Dates are ISO 8601; one without an offset is in UTC.
-    """
 
 
 @hub.command()
@@ -180,7 +93,7 @@ def conversations(
     async def work() -> int:
         async with found.hub(names) as opened:
             filters["state"] = ConversationState(state) if state else None
-            filters["participant"] = _person(opened, participant)
+            filters["participant"] = person(opened, participant)
             able, errors = _able(opened, filters)
             if able:
                 pager = opened.conversations(*able, **filters, on_error="continue")
@@ -336,13 +249,6 @@ def _able(opened: ConversationsHub, filters: dict[str, Any]) -> tuple[list[str],
     return able, errors
 
 
-def _person(opened: ConversationsHub, text: str | None) -> Ref | str | None:
-    """Read a participant: a reference where it begins with an account's name."""
-    if text and text.partition(":")[0] in opened.providers and text.partition(":")[2]:
-        return Ref.parse(text)
-    return text
-
-
 async def pour(pager: Pager[T], as_json: bool, show: Show[T]) -> None:
     """Print each page when it arrives."""
     async with pager:
@@ -351,50 +257,3 @@ async def pour(pager: Pager[T], as_json: bool, show: Show[T]) -> None:
                 write(map(codec.dumps, page.items))
             else:
                 show(page.items)
-
-
-def write(lines: Iterable[str]) -> None:
-    """Write lines of JSON and let them go."""
-    _encode("utf-8")
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-    sys.stdout.flush()
-
-
-def _encode(encoding: str | None = None) -> None:
-    """Write out what the encoding lacks; in UTF-8 that leaves JSON's own escapes."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
-
-
-def report(error: HubError) -> None:
-    """Tell standard error what went wrong."""
-    click.echo(f"error: {visible(str(error))}", err=True)
-
-
-def finish(work: Coroutine[Any, Any, int | None]) -> None:
-    """Wait for a command to end; a reader that closed the pipe had enough, which is no error."""
-    try:
-        code = asyncio.run(work)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would flush what is left at exit, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    if code:
-        raise click.exceptions.Exit(code)
-
-
-def run(args: Sequence[str] | None = None) -> int:
-    """Carry out a command line and return its exit code."""
-    _encode()
-    try:
-        code: int | None = hub.main(args=args, standalone_mode=False)
-    except click.exceptions.Abort:
-        return INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except HubError as error:
-        report(error)
-        return 1
-    return code or 0

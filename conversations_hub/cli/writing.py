@@ -1,0 +1,196 @@
+"""The commands that write, and what they say where nobody knows what became of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from conversations_hub import codec
+from conversations_hub.cli import render
+from conversations_hub.cli.options import JSON, accounts, person, ref_of
+from conversations_hub.cli.program import finish, hub, write
+from conversations_hub.cli.render import Screen
+from conversations_hub.cli.settings import Accounts
+from conversations_hub.errors import AmbiguousWriteError
+from conversations_hub.hub import ConversationsHub
+from conversations_hub.models import ConversationKind, Ref
+from conversations_hub.recipes import Call
+
+T = TypeVar("T")
+
+KINDS = [kind.value for kind in ConversationKind if kind is not ConversationKind.UNKNOWN]
+KEY = click.option(
+    "--key", metavar="KEY", help="Do it once: whatever has this idempotency key already is shown."
+)
+
+
+async def carried_out(opened: ConversationsHub, call: Call[T]) -> T | None:
+    """Carry out a call; what may have happened is read back, so that nobody does it twice."""
+    try:
+        return await opened.run(call)
+    except AmbiguousWriteError as error:
+        if error.reconcile is None:
+            raise
+        outcome = await opened.run(error.reconcile)
+        if outcome.happened is None:
+            raise
+        if not outcome:
+            click.echo("It was not done; it can be tried again.", err=True)
+            raise
+        click.echo("The answer was lost, but it was done.", err=True)
+        return outcome.value
+
+
+def show(thing: Any, *, as_json: bool) -> None:
+    """Print what a write gave: in a pipe its ref alone, with --json all of it."""
+    if as_json:
+        write([codec.dumps(thing)])
+        return
+    screen = Screen()
+    if screen.is_terminal:
+        render.details(screen, thing)
+    else:
+        write([str(thing.ref)])
+
+
+@hub.command()
+@click.argument("ref", type=ref_of)
+@click.argument("text", required=False)
+@click.option("--html", metavar="MARKUP", help="Send markup, where the provider has it.")
+@click.option(
+    "--attach",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Send a file along; can be repeated.",
+)
+@click.option("--reply-to", metavar="MESSAGE_ID", help="Answer this message.")
+@KEY
+@JSON
+@accounts
+def send(
+    found: Accounts,
+    *,
+    ref: Ref,
+    text: str | None,
+    html: str | None,
+    attach: tuple[Path, ...],
+    reply_to: str | None,
+    key: str | None,
+    as_json: bool,
+) -> None:
+    """Send TEXT to the conversation REF; without it, what comes from standard input."""
+    if text is None and html is None and not attach:
+        text = sys.stdin.read().removesuffix("\n")
+
+    async def work() -> None:
+        async with found.hub([ref.provider]) as opened:
+            call = opened.send(
+                ref,
+                text,
+                html=html,
+                attachments=attach,
+                reply_to=reply_to,
+                idempotency_key=key,
+            )
+            show(await carried_out(opened, call), as_json=as_json)
+
+    finish(work())
+
+
+@hub.command()
+@click.argument("provider")
+@click.option("--title")
+@click.option("--description")
+@click.option("--kind", type=click.Choice(KINDS))
+@click.option(
+    "--participant",
+    "participants",
+    multiple=True,
+    metavar="WHO",
+    help="A reference, or the provider's own words; can be repeated.",
+)
+@click.option("--text", help="The first message.")
+@KEY
+@JSON
+@accounts
+def create(
+    found: Accounts,
+    *,
+    provider: str,
+    kind: str | None,
+    participants: tuple[str, ...],
+    key: str | None,
+    as_json: bool,
+    **told: Any,
+) -> None:
+    """Begin a conversation at PROVIDER, such as circuit."""
+
+    async def work() -> None:
+        async with found.hub([provider]) as opened:
+            people = [person(opened, who) or who for who in participants]
+            call = opened.create(
+                provider,
+                kind=ConversationKind(kind) if kind else None,
+                participants=people,
+                idempotency_key=key,
+                **told,
+            )
+            show(await carried_out(opened, call), as_json=as_json)
+
+    finish(work())
+
+
+@hub.command()
+@click.argument("ref", type=ref_of)
+@click.option("--undo", is_flag=True, help="Bring it back instead.")
+@JSON
+@accounts
+def archive(found: Accounts, *, ref: Ref, undo: bool, as_json: bool) -> None:
+    """Archive the conversation REF."""
+
+    async def work() -> None:
+        async with found.hub([ref.provider]) as opened:
+            call = opened.unarchive(ref) if undo else opened.archive(ref)
+            show(await carried_out(opened, call), as_json=as_json)
+
+    finish(work())
+
+
+@hub.command("add-participant")
+@click.argument("ref", type=ref_of)
+@click.argument("who")
+@JSON
+@accounts
+def add_participant(found: Accounts, *, ref: Ref, who: str, as_json: bool) -> None:
+    """Let WHO into the conversation REF: a reference, or the provider's own words."""
+
+    async def work() -> None:
+        async with found.hub([ref.provider]) as opened:
+            call = opened.add_participant(ref, person(opened, who) or who)
+            show(await carried_out(opened, call), as_json=as_json)
+
+    finish(work())
+
+
+@hub.command()
+@click.argument("ref", type=ref_of)
+@click.argument("message_id", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@accounts
+def delete(found: Accounts, *, ref: Ref, message_id: str | None, yes: bool) -> None:
+    """Delete the conversation REF with all that is in it, or its message MESSAGE_ID."""
+    own = message_id and message_id.removeprefix(f"{ref.provider}:")
+    what = f"message {own} of {ref}" if own else f"{ref} and all its messages"
+    if not yes:
+        click.confirm(f"Delete {what}?", abort=True, err=True)
+
+    async def work() -> None:
+        async with found.hub([ref.provider]) as opened:
+            call = opened.delete_message(ref, own) if own else opened.delete(ref)
+            await carried_out(opened, call)
+
+    finish(work())
