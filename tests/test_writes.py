@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pickle
+from email import message_from_string
 
 import pytest
 from aiohttp import web
@@ -287,6 +288,13 @@ async def test_files_come_whole(desk, hub, tmp_path, content):
 async def stream(chunks):
     for chunk in chunks:
         yield chunk
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "né.txt", "100%.txt", 'say "hi".txt'])
+async def test_a_files_name_arrives_as_it_is(desk, hub, name):
+    await hub.send(WHERE, "hi", attachments=[Upload(b"abc", name=name)])
+    head = desk.files[0].partition(b"\r\n\r\n")[0].decode()
+    assert message_from_string(head.partition("\r\n")[2]).get_filename() == name
 
 
 async def test_a_stream_is_read_once(desk, hub):

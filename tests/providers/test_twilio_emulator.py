@@ -19,7 +19,7 @@ from yarl import URL
 from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.twilio.emulator import TwilioApi
-from conversations_hub.providers.twilio.emulator.store import Conversation
+from conversations_hub.providers.twilio.emulator.conversation import Conversation
 
 Query = dict[str, str | int]
 DATED = {"StartDate": "2026-01-01T00:00:00Z"}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conversations_hub.providers.circuit.emulator.store import Json, Store
+    from conversations_hub.providers.circuit.emulator.records import Json
+    from conversations_hub.providers.circuit.emulator.store import Store
 
 SCOPES = (
     "FILES", "PEOPLE", "MEMBERS", "MESSAGES", "SENTBY", "ALL", "CONVERSATIONS", "LABEL", "FILTER",

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import count, cycle, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from conversations_hub.emulator.corpus import EPOCH, Corpus
 from conversations_hub.providers.circuit.emulator import kinds
-from conversations_hub.providers.circuit.emulator.store import Clock, Store, wire
+from conversations_hub.providers.circuit.emulator.records import Clock, Json, wire
+from conversations_hub.providers.circuit.emulator.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-Json = dict[str, Any]
 
 START = int(EPOCH.timestamp() * 1000)
 DAY = 86_400_000
@@ -30,7 +29,7 @@ def seeded(seed: int, scale: float) -> Store:
     """Return the store that belongs to a seed."""
     corpus = Corpus(seed, "circuit")
     pauses = _pauses(Corpus(seed, "circuit/clock"))
-    store = Store(corpus.uuid(), corpus.uuid(), Clock(START, pauses), corpus)
+    store = Store(corpus, corpus.uuid(), corpus.uuid(), Clock(START, pauses))
     seeder = Seeder(store=store, scale=scale)
     seeder.fill()
     store.clock.now = store.newest() + 1

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, mutable
 
+from conversations_hub.providers.circuit.emulator.marks import Marks
+from conversations_hub.providers.circuit.emulator.records import Clock, Json, Refusal, wire
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from conversations_hub.emulator.corpus import Corpus
-
-Json = dict[str, Any]
-
 ROLES = ("REGULAR", "MODERATOR", "GUEST", "FORMER", "BOT")
 COMMUNITIES = ("COMMUNITY", "OPEN")
-LABEL_LIMIT = 250
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 BRIDGES: tuple[Json, ...] = (
     {
         "name": "Frankfurt", "bridgeNumber": "+4969710000", "country": "DE", "locale": "DE_DE",
@@ -33,36 +34,13 @@ BRIDGES: tuple[Json, ...] = (
 )  # fmt: skip
 
 
-class Refusal(Exception):  # noqa: N818 - what the API answers, not a fault
-    """What Circuit does not do; the API answers it with 400."""
-
-
-def wire(**members: Any) -> Json:
-    """Leave out what is null, as the API does."""
-    return {name: value for name, value in members.items() if value is not None}
-
-
 @mutable
-class Clock:
-    """The server's time in epoch milliseconds; a pause of zero repeats a millisecond."""
-
-    now: int
-    pauses: Iterator[int]
-
-    def tick(self) -> int:
-        """Let a pause pass and return the time."""
-        self.now += next(self.pauses)
-        return self.now
-
-
-@mutable
-class Store:
+class Store(Marks):
     """Everything one tenant knows, and what the caller keeps for themselves."""
 
     me: str
     tenant: str
     clock: Clock
-    corpus: Corpus
     users: dict[str, Json] = field(factory=dict, init=False)
     unresolvable: set[str] = field(factory=set, init=False)
     """Users of another tenant: they write, but no lookup finds them."""
@@ -73,13 +51,12 @@ class Store:
     details: dict[str, Json] = field(factory=dict, init=False)
     invitations: dict[str, str] = field(factory=dict, init=False)
     pins: dict[str, dict[str, Json]] = field(factory=dict, init=False)
-    favorites: dict[str, None] = field(factory=dict, init=False)
-    archived: set[str] = field(factory=set, init=False)
-    flags: dict[str, None] = field(factory=dict, init=False)
-    labels: dict[str, Json] = field(factory=dict, init=False)
-    labelled: dict[str, dict[str, None]] = field(factory=dict, init=False)
     webhooks: dict[str, Json] = field(factory=dict, init=False)
     incoming_webhooks: dict[str, Json] = field(factory=dict, init=False)
+    uploads: dict[str, Json] = field(factory=dict, init=False)
+    """What an item will say of an uploaded file, by attachment id."""
+    contents: dict[str, bytes] = field(factory=dict, init=False)
+    """The bytes of uploaded files, by file id."""
     support: Json = field(factory=dict, init=False)
     _home: dict[str, str] = field(factory=dict, init=False)
 
@@ -107,6 +84,18 @@ class Store:
             raise Refusal("The item does not exist.")
         conv_id = self.conversation(self._home[item_id])["convId"]
         return self.items[conv_id][item_id]
+
+    def item_of(self, conv_id: str, item_id: str) -> Json:
+        """Return an item of one conversation the caller may read."""
+        conv_id = self.conversation(conv_id)["convId"]
+        if item_id not in self.items[conv_id]:
+            raise Refusal("The item does not exist.")
+        return self.items[conv_id][item_id]
+
+    def parent_id(self, item: Json) -> str | None:
+        """Return the root of an item's thread; other shapes name it on the item."""
+        places = (item.get("text", {}).get("parentId"), item.get("parentId"))
+        return next(filter(None, places), item.get("parentItemId"))
 
     def activity(self, conv_id: str) -> int:
         """Return when the conversation or any of its items last changed."""
@@ -136,6 +125,8 @@ class Store:
 
     def user(self, name: str, secondary: bool = False) -> Json | None:
         """Return the user with an id or an e-mail address."""
+        if not UUID.fullmatch(name) and not EMAIL.fullmatch(name):
+            raise Refusal("The data format matches neither a UUID nor a valid email address.")
         for user_id, user in self.users.items():
             names = {user_id, user.get("emailAddress")}
             if secondary:
@@ -160,7 +151,8 @@ class Store:
 
     def flagged(self) -> list[Json]:
         """Return the items the caller bookmarked, oldest bookmark first."""
-        return [self.items[self._home[item_id]][item_id] for item_id in self.flags]
+        places = [(self._home[item_id], item_id) for item_id in self.flags]
+        return [self.items[home][item_id] for home, item_id in places if self.takes_part(home)]
 
     # Conversations.
 
@@ -211,10 +203,12 @@ class Store:
         conversation = self.conversations[conv_id]
         if conversation["type"] == "DIRECT":
             raise Refusal("A direct conversation has no topic.")
-        system = wire(
-            type="CONVERSATION_RENAMED", oldTopic=conversation.get("topic"), newTopic=topic
-        )
+        old = conversation.get("topic")
+        system = wire(type="CONVERSATION_RENAMED", oldTopic=old, newTopic=topic or None)
         conversation["topic"] = topic
+        if not topic:
+            del conversation["topic"]
+            conversation["topicPlaceholder"] = self._placeholder(conv_id, conversation)
         return self.change_conversation(conv_id, by, system, at)
 
     def add_participants(
@@ -240,7 +234,12 @@ class Store:
         return self.change_conversation(conv_id, by, system, at)
 
     def set_moderators(
-        self, conv_id: str, by: str, user_ids: Iterable[str], moderate: bool = True
+        self,
+        conv_id: str,
+        by: str,
+        user_ids: Iterable[str],
+        moderate: bool = True,
+        at: int | None = None,
     ) -> Json:
         """Grant or drop the rights of moderators."""
         changed = list(user_ids)
@@ -249,55 +248,12 @@ class Store:
             self.rosters[conv_id][user_id] = role
         verb = "GRANTED" if moderate else "DROPPED"
         system = {"type": f"MODERATOR_RIGHTS_{verb}", "affectedParticipants": changed}
-        return self.change_conversation(conv_id, by, system)
-
-    def set_favorite(self, conv_id: str, favorite: bool = True) -> None:
-        """Mark a conversation for the caller, or no longer."""
-        if favorite:
-            self.favorites[conv_id] = None
-        elif conv_id in self.favorites:
-            del self.favorites[conv_id]
-        else:
-            raise Refusal("The conversation is not marked.")
-
-    def set_archived(self, conv_id: str, archived: bool = True) -> None:
-        """Mute a conversation for the caller, or no longer; nothing can read it back."""
-        if archived:
-            self.archived.add(conv_id)
-        elif conv_id in self.archived:
-            self.archived.remove(conv_id)
-        else:
-            raise Refusal("The conversation is not archived.")
-
-    def add_label(self, value: str) -> Json:
-        """Return the caller's label of that name, made if need be."""
-        for label in self.labels.values():
-            if label["value"] == value:
-                return label
-        if len(self.labels) >= LABEL_LIMIT:
-            raise Refusal(f"No more than {LABEL_LIMIT} labels.")
-        label = {"labelId": self.corpus.uuid(), "value": value}
-        self.labels[label["labelId"]] = label
-        self.labelled[label["labelId"]] = {}
-        return label
-
-    def assign_label(self, conv_id: str, value: str) -> Json:
-        """Put a label on a conversation."""
-        label = self.add_label(value)
-        self.labelled[label["labelId"]][conv_id] = None
-        return label
-
-    def unassign_label(self, conv_id: str, label_id: str) -> Json:
-        """Take a label off a conversation."""
-        if conv_id not in self.labelled.get(label_id, {}):
-            raise Refusal("The label is not assigned.")
-        del self.labelled[label_id][conv_id]
-        return self.labels[label_id]
+        return self.change_conversation(conv_id, by, system, at)
 
     def pin(self, conv_id: str, item_id: str, at: int | None = None) -> None:
         """Pin a topic; replies cannot be pinned."""
         item = self.items[conv_id][item_id]
-        if item["type"] != "TEXT" or "parentId" in item["text"]:
+        if item["type"] != "TEXT" or self.parent_id(item):
             raise Refusal("Only topics can be pinned.")
         self.pins[conv_id][item_id] = {
             "conversationId": conv_id,
@@ -325,15 +281,20 @@ class Store:
         item["type"] = "TEXT"
         item["text"] = {"state": "CREATED", "isWebhookMessage": False} | text
         item["includeInUnreadCount"] = True
-        files = [self._attach(item, attachment) for attachment in attachments]
-        if files:
-            item["attachments"] = files
+        self.attach(item, attachments)
         return item
 
+    def attach(self, item: Json, attachments: Iterable[Json]) -> None:
+        """Give an item these attachments instead of the ones it has."""
+        files = [self._attached(item, attachment) for attachment in attachments]
+        item.pop("attachments", None)
+        if files:
+            item["attachments"] = files
+
     def edit_text(self, item_id: str, changes: Json, at: int | None = None) -> Json:
-        """Change a message; its conversation's time stays."""
+        """Change a message, where null removes; its conversation's time stays."""
         item = self._text_item(item_id)
-        item["text"] |= changes | {"state": "EDITED"}
+        item["text"] = wire(**item["text"] | changes | {"state": "EDITED"})
         item["modificationTime"] = self._time(at)
         return item
 
@@ -353,14 +314,13 @@ class Store:
         if likes:
             text["likedUserIds"] = likes
 
-    def set_flag(self, item_id: str, flag: bool = True) -> None:
-        """Bookmark an item for the caller, or no longer."""
-        if flag:
-            self.flags[item_id] = None
-        elif item_id in self.flags:
-            del self.flags[item_id]
-        else:
-            raise Refusal("The item is not flagged.")
+    def upload(self, name: str, kind: str, data: bytes) -> Json:
+        """Keep a file for the messages it will be attached to."""
+        ids = {"fileId": self.corpus.uuid(), "attachmentId": self.corpus.uuid()}
+        file = {"fileId": ids["fileId"], "fileName": name, "mimeType": kind, "size": len(data)}
+        self.uploads[ids["attachmentId"]] = file
+        self.contents[ids["fileId"]] = data
+        return ids
 
     def add_system(
         self, conv_id: str, creator: str | None, system: Json, at: int | None = None
@@ -393,7 +353,7 @@ class Store:
             type=kind,
             convId=conv_id,
             participants=self._active(conv_id),
-            topicPlaceholder=self._placeholder(conv_id, kind, facts),
+            topicPlaceholder=self._placeholder(conv_id, {"type": kind} | facts),
             creatorId=creator,
             creatorTenantId=self.tenant,
             creationTime=time,
@@ -404,8 +364,8 @@ class Store:
         self._open_conference(conversation)
         return conversation
 
-    def _placeholder(self, conv_id: str, kind: str, facts: Json) -> str | None:
-        if kind == "DIRECT" or facts.get("topic"):
+    def _placeholder(self, conv_id: str, facts: Json) -> str | None:
+        if facts["type"] == "DIRECT" or facts.get("topic"):
             return None
         names = [self.users[one].get("firstName", "") for one in self._active(conv_id)[:4]]
         return ", ".join(filter(None, names))
@@ -442,14 +402,14 @@ class Store:
         item["includeInUnreadCount"] = counts
         return item
 
-    def _attach(self, item: Json, attachment: Json) -> Json:
-        file_id = self.corpus.uuid()
+    def _attached(self, item: Json, attachment: Json) -> Json:
+        file_id = attachment.get("fileId") or self.corpus.uuid()
         return attachment | {
             "fileId": file_id,
             "itemId": item["itemId"],
             "creatorId": item["creatorId"],
-            "creationTime": item["creationTime"],
-            "modificationTime": item["creationTime"],
+            "creationTime": attachment.get("creationTime", item["modificationTime"]),
+            "modificationTime": attachment.get("modificationTime", item["modificationTime"]),
             # Recorded replies are relative to the host, not to the base path.
             "url": f"/fileapi?fileid={file_id}&itemid={item['itemId']}",
             "deleteUrl": f"/fileapi?fileid={file_id}",

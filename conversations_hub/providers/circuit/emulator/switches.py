@@ -35,3 +35,27 @@ class CircuitSwitches:
     """The answer for a peer without a direct conversation: an empty 200, 204 or 404."""
     regular_includes_moderators: bool = False
     """Whether moderators are also found among the REGULAR participants."""
+    large_is_group: bool = True
+    """Whether the paths of groups also take conversations of type LARGE."""
+    update_omitted: Literal["keep", "clear"] = "keep"
+    """What PUT does to the fields of a message that it does not name."""
+    reply_to_reply: Literal["root", "given", "400"] = "root"
+    """Where a reply to a reply goes: below the thread's root, below the reply, or nowhere."""
+    like_moves_item: bool = False
+    """Whether a like moves the item's modification time."""
+    reply_moves_root: bool = False
+    """Whether a reply moves the modification time of its thread's root."""
+    duplicate_label: Literal["same", "400"] = "same"
+    """What adding a label that exists does; no 400 is declared."""
+    moderation_denied: Literal["403", "401"] = "403"
+    """The status for moderating without the right to; both are documented to mean it."""
+    upload_place: Literal["base", "root"] = "base"
+    """Whether files are sent to `fileapi` below the base path or at the host's root."""
+    downloads: Literal["token", "open", "foreign"] = "token"
+    """Whether a file's address asks for the token, for nothing, or is signed on another host."""
+    most_webhooks: int = 20
+    """So many webhooks one user may have; no number is documented."""
+    most_presence_users: int = 100
+    """So many users one presence webhook may follow; no number is documented."""
+    largest_file: int = 100_000_000
+    """The limit in bytes that the vendor's client keeps; the server's is not documented."""

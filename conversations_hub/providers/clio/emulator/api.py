@@ -1,29 +1,42 @@
-"""Answers Clio's read operations from a store, as version 4 of its API is documented to."""
+"""Answers Clio's operations from a store, as version 4 of its API is documented to."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
-from attrs import frozen
 
 from conversations_hub.emulator.corpus import Corpus
 from conversations_hub.emulator.server import Api, ApiError, json_response
-from conversations_hub.providers.clio.emulator import fields, filters, paging
+from conversations_hub.providers.clio.emulator import (
+    bodies,
+    conditions,
+    fields,
+    files,
+    webhooks,
+)
 from conversations_hub.providers.clio.emulator import seed as seeds
 from conversations_hub.providers.clio.emulator.limits import RateLimiter
+from conversations_hub.providers.clio.emulator.lists import Lists
+from conversations_hub.providers.clio.emulator.refusals import (
+    ForbiddenError,
+    NotFoundError,
+    RefusedError,
+)
 from conversations_hub.providers.clio.emulator.store import Store
 from conversations_hub.providers.clio.emulator.switches import ClioSwitches
+from conversations_hub.providers.clio.emulator.writes import Writes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from conversations_hub.providers.clio.emulator.fields import Record, Resource
+    from conversations_hub.providers.clio.emulator.bodies import Data
+    from conversations_hub.providers.clio.emulator.fields import Record, Resource, Selection
     from conversations_hub.providers.clio.emulator.limits import Allowance
 
-    Handler = Callable[[web.Request], web.Response]
+    Handler = Callable[[web.Request], web.Response | Awaitable[web.Response]]
 
 DEFAULT_VERSION = "4.0.13"
 VERSIONS = frozenset(f"4.0.{minor}" for minor in range(4, 14))
@@ -37,17 +50,8 @@ _NOT_FOUND_PAGE = (
 _BAD_GATEWAY_PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>\n"
 
 
-@frozen(kw_only=True)
-class Index:
-    """One list: what it may be asked, and which records it has."""
-
-    resource: Resource
-    orders: tuple[str, ...]
-    find: Callable[[filters.Arguments], list[Record]]
-
-
 class ClioApi(Api):
-    """Clio Manage, faked: conversations, their messages, the user and webhooks."""
+    """Clio Manage, faked: conversations, their messages and documents, the user and webhooks."""
 
     name: ClassVar[str] = "clio"
     prefix: ClassVar[str] = "/api/v4"
@@ -57,6 +61,7 @@ class ClioApi(Api):
     ) -> None:
         self.switches: ClioSwitches = switches or ClioSwitches()
         self.store: Store = seeds.seeded(seed, scale)
+        self.storage: files.Storage = files.Storage(self.store)
         self.limiter: RateLimiter = RateLimiter()
         self.token: str = seeds.token(seed)
         self.tokens: set[str] = {self.token}
@@ -75,31 +80,41 @@ class ClioApi(Api):
 
     def routes(self) -> Iterator[web.RouteDef]:
         """Every path answers with and without `.json` (§1)."""
-        for path, handler in self._handlers():
+        for method, path, handler in self._handlers():
             answer = self._answering(handler)
-            yield web.get(f"{self.prefix}{path}", answer)
+            yield _route(method, f"{self.prefix}{path}", answer)
             if not path.endswith("}"):  # an id takes the ending in
-                yield web.get(f"{self.prefix}{path}.json", answer)
+                yield _route(method, f"{self.prefix}{path}.json", answer)
+        yield web.get(files.PATH, self.storage.serve)
 
-    def _handlers(self) -> Iterator[tuple[str, Handler]]:
-        yield "/conversations", self._conversations
-        yield "/conversations/{id}", self._conversation
-        yield "/conversation_messages", self._messages
-        yield "/conversation_messages/{id}", self._message
-        yield "/users/who_am_i", self._who_am_i
-        yield "/webhooks", self._webhooks
-        yield "/webhooks/{id}", self._webhook
+    def _handlers(self) -> Iterator[tuple[str, str, Handler]]:
+        yield "GET", "/conversations", self._conversations
+        yield "GET", "/conversations/{id}", self._conversation
+        yield "PATCH", "/conversations/{id}", self._update_conversation
+        yield "GET", "/conversation_messages", self._messages
+        yield "POST", "/conversation_messages", self._create_message
+        yield "GET", "/conversation_messages/{id}", self._message
+        yield "GET", "/documents/{id}/download", self._download
+        yield "GET", "/users/who_am_i", self._who_am_i
+        yield "GET", "/webhooks", self._webhooks
+        yield "POST", "/webhooks", self._create_webhook
+        yield "GET", "/webhooks/{id}", self._webhook
+        yield "PATCH", "/webhooks/{id}", self._update_webhook
+        yield "DELETE", "/webhooks/{id}", self._destroy_webhook
+        yield "PUT", "/webhooks/{id}/activate", self._activate_webhook
 
     # Before a request is looked at.
 
     async def admit(self, request: web.Request) -> None:
         """Check the version, the token, its rate and its permissions, in this order (§12)."""
+        if not request.path.startswith(self.prefix):
+            return  # storage asks for no token
         self._check_version(request)
         token = self._bearer(request)
         if not self.limiter.take(token, self.switches.rate_limit, self.switches.rate_window):
             raise self._throttled(request)
         if not self.switches.permitted and "/conversation" in request.path:
-            raise self._forbidden(request)
+            raise _refused(ForbiddenError(), self._counted(request))
 
     def missing_route(self, request: web.Request) -> web.Response:  # noqa: ARG002 - the same for all
         """Answer with a long page, not with JSON (§1)."""
@@ -128,12 +143,10 @@ class ClioApi(Api):
         if self.switches.retry_after == "seconds":
             headers["Retry-After"] = str(allowance.wait)
         elif self.switches.retry_after == "date":
-            headers["Retry-After"] = _http_date(datetime.fromtimestamp(allowance.reset, UTC))
+            headers["Retry-After"] = conditions.http_date(
+                datetime.fromtimestamp(allowance.reset, UTC)
+            )
         return _error(429, "RateLimitError", message, headers)
-
-    def _forbidden(self, request: web.Request) -> ApiError:
-        message = "User is forbidden from taking that action"
-        return _error(403, "ForbiddenError", message, self._counted(request))
 
     # Around every answer.
 
@@ -143,11 +156,10 @@ class ClioApi(Api):
                 return web.Response(text=_BAD_GATEWAY_PAGE, status=502, content_type="text/html")
             headers = self._counted(request)
             try:
-                response = handler(request)
-            except fields.InvalidFieldError as error:
-                raise _error(400, "ArgumentError", str(error), headers) from error
-            except filters.InvalidArgumentError as error:
-                raise _error(422, "ArgumentError", str(error), headers) from error
+                made = handler(request)
+                response = made if isinstance(made, web.Response) else await made
+            except RefusedError as refusal:
+                raise _refused(refusal, headers) from refusal
             version = request.headers.get("X-API-VERSION", DEFAULT_VERSION)
             response.headers.update(headers | {"X-API-VERSION": version})
             return response
@@ -171,125 +183,129 @@ class ClioApi(Api):
     # The operations.
 
     def _conversations(self, request: web.Request) -> web.Response:
-        def find(arguments: filters.Arguments) -> list[Record]:
-            predicates = filters.conversation_filters(arguments, self.switches.since)
-            return filters.kept(self.store.visible_conversations(), predicates)
-
-        resource = fields.conversation(self.switches)
-        orders = filters.CONVERSATION_ORDERS
-        return self._index(request, Index(resource=resource, orders=orders, find=find))
+        return self._lists.conversations(request)
 
     def _messages(self, request: web.Request) -> web.Response:
-        def find(arguments: filters.Arguments) -> list[Record]:
-            conversation = self._conversation_id(arguments)
-            # The times are those of the conversation, says the description (§5).
-            times = [*filters.by_time(arguments, self.switches.since)]
-            predicates = [*filters.by_ids(arguments), *filters.by_body(arguments)]
-            self._check_hidden(request, conversation)
-            records = self.store.visible_messages(conversation)
-            if not records or not all(passes(records[0]["conversation"]) for passes in times):
-                return []
-            return filters.kept(records, predicates)
-
-        resource = fields.message(self.switches)
-        orders = filters.MESSAGE_ORDERS
-        return self._index(request, Index(resource=resource, orders=orders, find=find))
+        return self._lists.messages(request)
 
     def _webhooks(self, request: web.Request) -> web.Response:
-        def find(arguments: filters.Arguments) -> list[Record]:
-            times = filters.by_time(arguments, self.switches.since)
-            predicates = [*filters.by_ids(arguments), *times]
-            return filters.kept(list(self.store.webhooks.values()), predicates)
-
-        orders = filters.WEBHOOK_ORDERS
-        return self._index(request, Index(resource=fields.WEBHOOK, orders=orders, find=find))
+        return self._lists.webhooks(request)
 
     def _conversation(self, request: web.Request) -> web.Response:
-        def find() -> Record | None:
-            number = _number(request)
-            self._check_hidden(request, number)
-            return None if number in self.store.hidden else self.store.conversations.get(number)
-
-        return self._show(request, fields.conversation(self.switches), find)
+        return self._show(request, fields.conversation(self.switches), self._found_conversation)
 
     def _message(self, request: web.Request) -> web.Response:
-        def find() -> Record | None:
-            record = self.store.messages.get(_number(request))
-            conversation = record["conversation"]["id"] if record else 0
-            self._check_hidden(request, conversation)
-            return None if conversation in self.store.hidden else record
-
-        return self._show(request, fields.message(self.switches), find)
+        return self._show(request, fields.message(self.switches), self._found_message)
 
     def _webhook(self, request: web.Request) -> web.Response:
-        return self._show(
-            request, fields.WEBHOOK, lambda: self.store.webhooks.get(_number(request))
-        )
+        return self._show(request, fields.WEBHOOK, self._found_webhook)
 
     def _who_am_i(self, request: web.Request) -> web.Response:
-        return self._show(request, fields.USER, lambda: self.store.me)
+        return self._show(request, fields.USER, lambda _: self.store.me)
 
-    def _conversation_id(self, arguments: filters.Arguments) -> int:
-        if arguments.text("conversation_id") == "null":
-            return 0  # accepted, and no message is without a conversation (§5)
-        conversation = arguments.integer("conversation_id")
-        if conversation is None:
-            raise filters.InvalidArgumentError("conversation_id is required")
-        return conversation
+    async def _update_conversation(self, request: web.Request) -> web.Response:
+        resource, change = fields.conversation(self.switches), self._writes.update_conversation
+        return await self._update(request, resource, self._found_conversation, change)
 
-    def _check_hidden(self, request: web.Request, conversation: int) -> None:
-        if conversation in self.store.hidden and self.switches.hidden == "forbidden":
-            raise self._forbidden(request)
+    async def _create_message(self, request: web.Request) -> web.Response:
+        resource, create = fields.message(self.switches), self._writes.create_message
+        return await self._create(request, resource, create)
 
-    # Lists and single records.
+    async def _create_webhook(self, request: web.Request) -> web.Response:
+        create = partial(webhooks.create, self.store)
+        return await self._create(request, fields.WEBHOOK, create)
 
-    def _index(self, request: web.Request, index: Index) -> web.Response:
-        selection = fields.parse(request.query.get("fields", ""), index.resource)
-        view = fields.view(self.switches)
-        arguments = filters.Arguments(_pairs(request), view.zone)
-        order = arguments.order(index.orders)
-        records = filters.ordered(index.find(arguments), order)
-        page = paging.page(records, arguments, self.switches, order)
-        data = [view.project(record, selection) for record in page.records]
-        return json_response(self._meta(request, page) | {"data": data})
+    async def _update_webhook(self, request: web.Request) -> web.Response:
+        change = partial(webhooks.update, self.store)
+        return await self._update(request, fields.WEBHOOK, self._found_webhook, change)
 
-    def _meta(self, request: web.Request, page: paging.Page) -> dict[str, Any]:
-        last = page.next is None
-        if self.switches.meta == "missing" or (self.switches.meta == "last_missing" and last):
-            return {}
-        links = {"previous": page.previous, "next": page.next}
-        addresses = {
-            name: self._link(request, name, token) if token else None
-            for name, token in links.items()
-            if token or self.switches.page_end == "null"
-        }
-        count = page.total if self.switches.records == "total" else len(page.records)
-        return {"meta": {"paging": addresses, "records": count}}
+    def _destroy_webhook(self, request: web.Request) -> web.Response:
+        del self.store.webhooks[self._found_webhook(request)["id"]]
+        return web.Response(status=204)
 
-    def _link(self, request: web.Request, name: str, token: str) -> str:
-        leads = self.switches.next_link if name == "next" else "own"
-        origin = f"{request.scheme}://{request.host}"
-        if leads == "foreign":
-            origin = "https://app.clio.invalid"
-        again = request.query.get("page_token")
-        return paging.link(
-            f"{origin}{request.path}", _pairs(request), again if leads == "loop" else token
-        )
+    def _activate_webhook(self, request: web.Request) -> web.Response:
+        selection = _selection(request, fields.WEBHOOK)
+        webhook = self._found_webhook(request)
+        webhooks.activate(self.store, webhook, request.headers.get("X-Hook-Secret"))
+        return _single(webhook, self._cut(webhook, selection))
+
+    def _download(self, request: web.Request) -> web.Response:
+        document = self.store.visible_document(_number(request))
+        if document is None:
+            raise NotFoundError
+        seconds = self.switches.link_seconds
+        address = self.storage.address(document, request.url.port, seconds)
+        return web.Response(status=303, headers={"Location": address})
+
+    # What the operations are about.
+
+    @property
+    def _lists(self) -> Lists:
+        return Lists(self.store, self.switches)
+
+    @property
+    def _writes(self) -> Writes:
+        return Writes(self.store, self.switches)
+
+    def _found_conversation(self, request: web.Request) -> Record:
+        number = _number(request)
+        self._check_hidden(number)
+        return _found(self.store.conversations.get(number))
+
+    def _found_message(self, request: web.Request) -> Record:
+        record = _found(self.store.messages.get(_number(request)))
+        self._check_hidden(record["conversation"]["id"])
+        return record
+
+    def _found_webhook(self, request: web.Request) -> Record:
+        return _found(self.store.webhooks.get(_number(request)))
+
+    def _check_hidden(self, conversation: int) -> None:
+        if conversation in self.store.hidden:
+            raise ForbiddenError if self.switches.hidden == "forbidden" else NotFoundError
+
+    # Single records.
 
     def _show(
-        self, request: web.Request, resource: Resource, find: Callable[[], Record | None]
+        self, request: web.Request, resource: Resource, find: Callable[[web.Request], Record]
     ) -> web.Response:
-        selection = fields.parse(request.query.get("fields", ""), resource)
-        record = find()
-        if record is None:
-            raise _error(404, "NotFoundError", "Record not found", self._counted(request))
-        state = {"ETag": record["etag"], "Last-Modified": _http_date(record["updated_at"])}
-        if _unchanged(request, record):
-            return web.Response(status=304, headers=state)
-        data = fields.view(self.switches).project(record, selection)
-        return json_response({"data": data}, headers=state)
+        selection = _selection(request, resource)
+        record = find(request)
+        if conditions.unchanged(request, record):
+            return web.Response(status=304, headers=conditions.state(record))
+        return _single(record, self._cut(record, selection))
+
+    async def _create(
+        self, request: web.Request, resource: Resource, create: Callable[[Data], Record]
+    ) -> web.Response:
+        selection = _selection(request, resource)
+        record = create(await _data(request))
+        return _single(record, self._cut(record, selection), 201)
+
+    async def _update(
+        self,
+        request: web.Request,
+        resource: Resource,
+        find: Callable[[web.Request], Record],
+        change: Callable[[Record, Data], None],
+    ) -> web.Response:
+        selection = _selection(request, resource)
+        record = find(request)
+        conditions.check_match(request, record)
+        change(record, await _data(request))
+        return _single(record, self._cut(record, selection))
+
+    def _cut(self, record: Record, selection: Selection) -> dict[str, Any]:
+        return {"data": fields.view(self.switches).project(record, selection)}
 
     # What tests compare with, and what others do meanwhile.
+
+    def messages_of(self, conversation: str) -> list[dict[str, Any]]:
+        """Return every message of a conversation, with all that could be asked of it."""
+        everything = fields.message(self.switches).everything
+        view = fields.view(self.switches)
+        messages = self.store.conversations[int(conversation)]["messages"]
+        return [view.project(record, everything) for record in messages]
 
     def conversation_ids(self) -> list[str]:
         """Return the conversations that the token may see, by id."""
@@ -330,8 +346,19 @@ class ClioApi(Api):
         """Do nothing: Clio's messages stay."""
 
 
+def _route(
+    method: str, path: str, answer: Callable[[web.Request], Awaitable[web.Response]]
+) -> web.RouteDef:
+    # What answers GET answers HEAD.
+    return web.get(path, answer) if method == "GET" else web.route(method, path, answer)
+
+
 def _error(status: int, kind: str, message: str, headers: dict[str, str]) -> ApiError:
     return ApiError(status, {"error": {"type": kind, "message": message}}, headers)
+
+
+def _refused(refusal: RefusedError, headers: dict[str, str]) -> ApiError:
+    return _error(refusal.status, refusal.kind, str(refusal), headers)
 
 
 def _ids(records: Iterable[Record]) -> list[str]:
@@ -343,21 +370,19 @@ def _number(request: web.Request) -> int:
     return int(text) if text.isascii() and text.isdecimal() else 0
 
 
-def _pairs(request: web.Request) -> list[tuple[str, str]]:
-    return list(request.query.items())
+def _selection(request: web.Request, resource: Resource) -> Selection:
+    return fields.parse(request.query.get("fields", ""), resource)
 
 
-def _http_date(moment: datetime) -> str:
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
+async def _data(request: web.Request) -> Data:
+    return bodies.read(request.headers.get("Content-Type", ""), await request.read())
 
 
-def _unchanged(request: web.Request, record: Record) -> bool:
-    etags = request.headers.get("If-None-Match")
-    if etags is not None:
-        wanted = {each.strip().removeprefix("W/") for each in etags.split(",")}
-        return bool(wanted & {"*", record["etag"]})
-    try:
-        since = parsedate_to_datetime(request.headers.get("If-Modified-Since", ""))
-    except ValueError:
-        return False
-    return bool(record["updated_at"] <= since.replace(tzinfo=since.tzinfo or UTC))
+def _found(record: Record | None) -> Record:
+    if record is None:
+        raise NotFoundError
+    return record
+
+
+def _single(record: Record, body: dict[str, Any], status: int = 200) -> web.Response:
+    return json_response(body, status, conditions.state(record))

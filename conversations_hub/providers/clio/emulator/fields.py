@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import Factory, frozen
 
+from conversations_hub.providers.clio.emulator.refusals import RefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import tzinfo
@@ -22,8 +24,11 @@ _ITEM = re.compile(r"([^,{}]*)(?:\{([^{}]*)\})?(,|\Z)")
 _TOO_DEEP = re.compile(r"\{(?:[^{}]*,)?([^,{}]*)\{")
 
 
-class InvalidFieldError(Exception):
+class InvalidFieldError(RefusedError):
     """A name in `fields` that the resource does not have."""
+
+    status = 400
+    kind = "ArgumentError"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is not a valid field")
@@ -41,6 +46,15 @@ class Resource:
     def bare(self) -> Selection:
         """What is returned when no field is named."""
         return dict.fromkeys(self.defaults)
+
+    @property
+    def everything(self) -> Selection:
+        """All that can be asked for: the fields, and those of the associations."""
+        fields: Selection = dict.fromkeys(self.fields)
+        return fields | {
+            name: dict.fromkeys(each.fields) or each.bare
+            for name, each in self.associations.items()
+        }
 
 
 def parse(text: str, resource: Resource) -> Selection:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 
+from conversations_hub.providers.clio.emulator.refusals import InvalidArgumentError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import tzinfo
@@ -27,10 +29,6 @@ CONVERSATION_ORDERS = (
 )
 
 _NUMBER = re.compile(r"-?\d{1,18}\Z", re.ASCII)
-
-
-class InvalidArgumentError(Exception):
-    """A query or token that the API cannot work with."""
 
 
 @frozen

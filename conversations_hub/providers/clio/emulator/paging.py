@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from attrs import frozen
 
-from conversations_hub.providers.clio.emulator.filters import InvalidArgumentError
+from conversations_hub.providers.clio.emulator.refusals import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

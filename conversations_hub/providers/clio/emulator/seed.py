@@ -224,6 +224,8 @@ def _finish(store: Store, cast: Cast) -> None:
     store.log_time(everything["id"], 2)
     store.hidden.update(each["id"] for each in records if each["subject"] == "Not for you")
     _hooks(store)
+    # Attached to no message yet.
+    store.new_document("engagement letter.pdf", "application/pdf", 20_480)
 
 
 def _mark(store: Store, record: Record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, define, field
@@ -10,8 +11,7 @@ from attrs import Factory, define, field
 from conversations_hub.emulator.corpus import EPOCH, Corpus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    from collections.abc import Callable, Iterable
 
     from conversations_hub.providers.clio.emulator.fields import Record
 
@@ -28,22 +28,34 @@ _FIRST_IDS = {
 }
 
 
+# A document's versions are numbered apart; each document here has one.
+_VERSIONS_FROM = 100_000
+
+
+def _real_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @define(kw_only=True)
 class Store:
     """Everything in one account, as its first user sees it.
 
     Records refer to each other as objects, so a conversation holds its messages and each
     message its conversation; `fields` cuts the answer out. Besides what the API shows, a
-    conversation has `group_access`, a matter may be `redacted` and a message `sender_lost`.
+    conversation has `group_access`, a matter may be `redacted`, a message `sender_lost` and a
+    document has a `version_id`.
     """
 
     seed: int
     now: datetime = EPOCH
+    clock: Callable[[], datetime] = _real_now
+    """What is written through the API is stamped with."""
     users: dict[int, Record] = field(factory=dict, init=False)
     contacts: dict[int, Record] = field(factory=dict, init=False)
     matters: dict[int, Record] = field(factory=dict, init=False)
     conversations: dict[int, Record] = field(factory=dict, init=False)
     messages: dict[int, Record] = field(factory=dict, init=False)
+    documents: dict[int, Record] = field(factory=dict, init=False)
     webhooks: dict[int, Record] = field(factory=dict, init=False)
     hidden: set[int] = field(factory=set, init=False)
     """The conversations that the user may not see."""
@@ -73,6 +85,14 @@ class Store:
             return []
         messages: list[Record] = self.conversations[conversation]["messages"]
         return messages
+
+    def visible_document(self, number: int, *, by_version: bool = False) -> Record | None:
+        """Return a document that the user may open, by its own number or that of its version."""
+        document = self.documents.get(number - _VERSIONS_FROM if by_version else number)
+        if document is None or document["deleted_at"] is not None:
+            return None
+        secret = (self.conversations[each]["documents"] for each in self.hidden)
+        return None if any(document in each for each in secret) else document
 
     # What is there before anybody writes.
 
@@ -112,8 +132,10 @@ class Store:
         return record
 
     def new_document(self, filename: str, content_type: str | None, size: int | None) -> Record:
-        """Return a document that a message can carry."""
-        return self._new("document") | {
+        """Put a document into Clio, which a message can carry."""
+        record = self._new("document")
+        self.documents[record["id"]] = record
+        record |= {
             "type": "Document",
             "locked": False,
             "name": filename.rpartition(".")[0] or filename,
@@ -122,7 +144,9 @@ class Store:
             "size": size,
             "received_at": self.now,
             "deleted_at": None,
+            "version_id": record["id"] + _VERSIONS_FROM,
         }
+        return record
 
     def add_webhook(self, url: str, model: str, **details: Any) -> Record:
         """Add a webhook of the user's."""
@@ -139,6 +163,17 @@ class Store:
         return self.webhooks[record["id"]]
 
     # What users do.
+
+    def tick(self) -> datetime:
+        """Move on to the real time, unless the store is ahead of it, and return the time."""
+        self._pass(self.clock())
+        return self.now
+
+    def change_webhook(self, webhook: Record, changes: Record) -> None:
+        """Change a webhook."""
+        self.tick()
+        webhook.update(changes)
+        self._touch(webhook)
 
     def add_conversation(
         self,
@@ -214,19 +249,24 @@ class Store:
         *,
         read: bool | None = None,
         archived: bool | None = None,
+        at: datetime | None = None,
+        bump: bool = False,
     ) -> None:
-        """Set what one member sees as read or archived; `updated_at` moves for the member only."""
-        self._pass(None)
+        """Set what one member sees as read or archived.
+
+        `bump` says whether the conversation's `updated_at` moves too, which is doubtful (§10).
+        """
+        self._pass(at)
         record = self.conversations[conversation]
         for membership in record["memberships"]:
             if membership["member"] is member:
                 self._flag(membership, read=read, archived=archived)
         self._mirror(record)
-        self._touch(record, bump=False)
+        self._touch(record, bump=bump)
 
-    def link_matter(self, conversation: int, matter: Record) -> None:
+    def link_matter(self, conversation: int, matter: Record, *, at: datetime | None = None) -> None:
         """Put a conversation under a matter."""
-        self._pass(None)
+        self._pass(at)
         record = self.conversations[conversation]
         record["matter"] = matter
         self._touch(record)
@@ -290,8 +330,9 @@ class Store:
         thread["message_count"] += 1
         thread["first_message"] = thread["first_message"] or message
         thread["last_message"] = message
-        if message["document"] is not None:
-            thread["documents"].append(message["document"])
+        document = message["document"]
+        if document is not None and document not in thread["documents"]:
+            thread["documents"].append(document)
 
     def _flag(
         self, membership: Record, *, read: bool | None = None, archived: bool | None = None

@@ -49,5 +49,15 @@ class ClioSwitches:
     """Whether the token has the permission for conversations."""
     message_bumps_updated_at: bool = True
     """Whether a new message moves the `updated_at` of its conversation."""
+    marks_bump_updated_at: bool = False
+    """Whether reading and archiving move the `updated_at` of the conversation."""
+    patch_ignores: Literal["nothing", "read", "archived", "matter"] = "nothing"
+    """What a PATCH of a conversation answers with 200 and yet leaves as it is."""
+    reply_receivers: Literal["added", "refused"] = "added"
+    """What becomes of a reply's receivers from outside: new members, or a 422."""
+    missing_reference: Literal["not_found", "unprocessable"] = "not_found"
+    """How a body that refers to a record that is not there is answered: 404 or 422."""
+    link_seconds: int = 60
+    """How long the address lives that a download is redirected to."""
     bad_gateway_every: int = 0
     """Every so many requests a proxy answers with a 502 in HTML; 0 is never."""

@@ -1,4 +1,4 @@
-"""Answers the read operations of Sunshine Conversations, API version 2."""
+"""Answers requests as Sunshine Conversations, API version 2, does."""
 
 from __future__ import annotations
 
@@ -11,22 +11,40 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from aiohttp import web
 
 from conversations_hub.emulator.corpus import Corpus
-from conversations_hub.emulator.server import Api, ApiError, json_response
+from conversations_hub.emulator.server import Api, json_response
+from conversations_hub.providers.sunshine.emulator.ask import Ask
 from conversations_hub.providers.sunshine.emulator.contents import Scene
 from conversations_hub.providers.sunshine.emulator.credentials import Key
+from conversations_hub.providers.sunshine.emulator.files import (
+    PRIVATE_PATH,
+    PUBLIC_PATH,
+    Places,
+    is_foreign,
+    path_of,
+    placed,
+    storage_error,
+)
 from conversations_hub.providers.sunshine.emulator.lists import (
     PageQuery,
     forward_window,
-    invalid_page,
     knows,
     message_window,
     neighbours,
     novel,
-    refusal,
+)
+from conversations_hub.providers.sunshine.emulator.refusals import (
+    forbidden,
+    invalid_page,
+    invalid_query,
+    missing,
+    not_found,
+    too_many,
+    unauthorized,
 )
 from conversations_hub.providers.sunshine.emulator.seed import fill
 from conversations_hub.providers.sunshine.emulator.store import Store, newest_first
 from conversations_hub.providers.sunshine.emulator.switches import SunshineSwitches
+from conversations_hub.providers.sunshine.emulator.writes import OPERATIONS, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -88,24 +106,36 @@ class SunshineApi(Api):
             "/integrations/{integration_id}/webhooks": self._list_webhooks,
             "/integrations/{integration_id}/webhooks/{webhook_id}": self._show_webhook,
         }
+        operations = [
+            *(("GET", path, handler) for path, handler in paths.items()),
+            *((each.method, each.path, self._handler(each)) for each in OPERATIONS),
+        ]
         return [
-            web.get(f"{prefix}/v2/apps/{{app_id}}{path}", handler)
-            for prefix in (self.prefix, "")
-            for path, handler in paths.items()
+            *(
+                web.route(method, f"{prefix}/v2/apps/{{app_id}}{path}", handler)
+                for prefix in (self.prefix, "")
+                for method, path, handler in operations
+            ),
+            web.get(f"{PRIVATE_PATH}/{{file_id}}/{{name}}", self._download),
+            web.get(f"{PUBLIC_PATH}/{{name}}", self._download),
         ]
 
     async def admit(self, request: web.Request) -> None:
-        """Check the key, then the rate, then the app."""
-        if not self.key.opens(request.headers.get("Authorization", "")):
-            raise _unauthorized()
+        """Check the key, then the rate, then the app, then how far the key reaches."""
+        if "app_id" not in request.match_info:
+            return  # files have their own rules
+        key = self._key_of(request)
+        if key is None:
+            raise unauthorized()
         self._count_request()
-        if request.match_info["app_id"] != self.app_id:
-            raise refusal(404, "app_not_found", "App not found")
+        if request.match_info["app_id"] != self.app_id or self.store.closed:
+            raise missing("app")
+        if key.integration is not None and not _is_in_reach(request, key.integration):
+            raise forbidden()
 
     def missing_route(self, request: web.Request) -> web.Response:
         """Answer a path that is not there; strangers learn nothing."""
-        known = self.key.opens(request.headers.get("Authorization", ""))
-        error = _not_found() if known else _unauthorized()
+        error = unauthorized() if self._key_of(request) is None else not_found()
         return json_response(error.body, error.status)
 
     def conversation_ids(self) -> list[str]:
@@ -121,6 +151,10 @@ class SunshineApi(Api):
         """Return the ids of the participants as they are listed."""
         ids = [participant["id"] for participant in self.store.participants(conversation)]
         return ids[::-1] if self.switches.list_order == "desc" else ids
+
+    def messages_of(self, conversation: str) -> list[Record]:
+        """Return the messages as they are stored, placeholders of deleted ones included."""
+        return list(self.store.messages(conversation))
 
     def add_conversation(self) -> str:
         """Create a personal conversation for some user."""
@@ -163,16 +197,18 @@ class SunshineApi(Api):
         messages = self._messages(self._conversation(request)["id"])
         query = PageQuery.read(request.query, self.switches.message_page)
         if self.switches.unknown_cursor == "refused" and not knows(messages, query.cursor):
-            raise _not_found()
+            raise not_found()
         window = message_window(messages, query)
-        records = window.records[:: 1 if self.switches.message_order == "asc" else -1]
+        ordered = window.records[:: 1 if self.switches.message_order == "asc" else -1]
+        places, media = Places.of(request), self.switches.media
+        records = [placed(each, places, media, self.store.files) for each in ordered]
         body = {"messages": records, **neighbours(request, window, query, self.switches)}
         return self._answer(body)
 
     async def _find_users(self, request: web.Request) -> web.Response:
         email = request.query.get("filter[identities.email]")
         if not email:
-            raise _invalid_query()
+            raise invalid_query()
         return self._answer(
             {"users": self.store.users_by_email(email, request.query.get("brandId"))}
         )
@@ -194,17 +230,60 @@ class SunshineApi(Api):
         return self._page(request, "integrations", kept)
 
     async def _show_integration(self, request: web.Request) -> web.Response:
-        return self._answer({"integration": self._integration(request)})
+        return self._answer({"integration": (await self._ask(request)).integration()})
 
     async def _list_webhooks(self, request: web.Request) -> web.Response:
-        integration = self._integration(request)
+        integration = (await self._ask(request)).integration()
         return self._answer({"webhooks": self.store.webhooks[integration["id"]]})
 
     async def _show_webhook(self, request: web.Request) -> web.Response:
-        webhooks = self.store.webhooks[self._integration(request)["id"]]
+        webhooks = self.store.webhooks[(await self._ask(request)).integration()["id"]]
         wanted = request.match_info["webhook_id"]
         webhook = next((each for each in webhooks if each["id"] == wanted), None)
-        return self._answer({"webhook": _found(webhook, _not_found())})
+        if webhook is None:
+            raise not_found()
+        return self._answer({"webhook": webhook})
+
+    async def _download(self, request: web.Request) -> web.Response:
+        foreign, key = is_foreign(request), self._key_of(request)
+        if foreign and "Authorization" in request.headers:
+            return storage_error(400, "InvalidArgument", "Only one auth mechanism allowed")
+        path = path_of(request.raw_path)
+        open_to_all = self.switches.media == "public" or path.startswith(PUBLIC_PATH)
+        if not foreign and not open_to_all and key is None:
+            raise unauthorized()
+        file = self.store.files.get(path)
+        if file is None:
+            return storage_error(404, "NoSuchKey", "The specified key does not exist.")
+        return web.Response(body=file.content(), headers={"Content-Type": file.media_type})
+
+    def _handler(self, operation: Operation) -> Handler:
+        async def handle(request: web.Request) -> web.Response:
+            return self._answer(operation.rule(await self._ask(request)), operation.status)
+
+        return handle
+
+    async def _ask(self, request: web.Request) -> Ask:
+        key = self._key_of(request)
+        return Ask(
+            store=self.store,
+            switches=self.switches,
+            ids=request.match_info,
+            query=request.query,
+            raw=await request.read(),
+            content_type=request.headers.get("Content-Type", ""),
+            places=Places.of(request),
+            integration_id=key.integration if key else None,
+        )
+
+    def _key_of(self, request: web.Request) -> Key | None:
+        header = request.headers.get("Authorization", "")
+        made = (
+            Key(id=key["id"], secret=key["secret"], integration=integration_id)
+            for integration_id, keys in self.store.keys.items()
+            for key in keys
+        )
+        return next((key for key in (self.key, *made) if key.opens(header)), None)
 
     def _page(self, request: web.Request, key: str, records: Sequence[Record]) -> web.Response:
         query = PageQuery.read(request.query)
@@ -215,9 +294,11 @@ class SunshineApi(Api):
         body = {key: window.records, **neighbours(request, window, query, self.switches)}
         return self._answer(body)
 
-    def _answer(self, body: Record) -> web.Response:
+    def _answer(self, body: Record, status: int = 200) -> web.Response:
         keys, values = self.switches.unknown_keys, self.switches.unknown_values
-        return json_response(novel(body, keys=keys, values=values) if keys or values else body)
+        if keys or values:
+            body = novel(body, keys=keys, values=values)
+        return json_response(body, status)
 
     def _messages(self, conversation_id: str) -> Sequence[Record]:
         messages = self.store.messages(conversation_id)
@@ -228,28 +309,24 @@ class SunshineApi(Api):
         return messages
 
     def _conversation(self, request: web.Request) -> Record:
-        conversation = self.store.conversations.get(request.match_info["conversation_id"])
-        error = refusal(404, "conversation_not_found", "Conversation not found")
-        return _found(conversation, error)
+        return self.store.find_conversation(request.match_info["conversation_id"])
 
     def _user(self, request: web.Request) -> Record:
-        key, brand = request.match_info["user_key"], request.query.get("brandId")
-        return _found(self.store.user(key, brand), _user_not_found())
+        return self.store.find_user(request.match_info["user_key"], request.query.get("brandId"))
 
     def _filtered_user(self, request: web.Request) -> Record:
         user_id = request.query.get("filter[userId]")
         external_id = request.query.get("filter[userExternalId]")
         if (user_id is None) == (external_id is None):
-            raise _invalid_query()
-        if user_id is not None:
-            return _found(self.store.users.get(user_id), _user_not_found())
-        return _found(self.store.user_by_external_id(external_id or ""), _user_not_found())
-
-    def _integration(self, request: web.Request) -> Record:
-        # `me` is for keys of one integration; ours is the app's (§1).
-        integration = self.store.integrations.get(request.match_info["integration_id"])
-        error = refusal(404, "integration_not_found", "Integration not found")
-        return _found(integration, error)
+            raise invalid_query()
+        user = (
+            self.store.user_by_external_id(external_id)
+            if external_id is not None
+            else self.store.users.get(user_id or "")
+        )
+        if user is None:
+            raise missing("user")
+        return user
 
     def _count_request(self) -> None:
         limit, window = self.switches.rate_limit, self.switches.rate_window
@@ -260,7 +337,7 @@ class SunshineApi(Api):
             self._answered.popleft()
         if len(self._answered) >= limit:
             wait = self._answered[0] + window - now if self._answered else window
-            raise _too_many(math.ceil(wait) if self.switches.retry_after else None)
+            raise too_many(math.ceil(wait) if self.switches.retry_after else None)
         self._answered.append(now)
 
 
@@ -281,30 +358,10 @@ def _emptied(message: Record) -> Record:
     )
 
 
-def _found(record: Record | None, error: ApiError) -> Record:
-    if record is None:
-        raise error
-    return record
-
-
-def _unauthorized() -> ApiError:
-    return refusal(401, "unauthorized", "Authorization is required")
-
-
-def _not_found() -> ApiError:
-    return refusal(404, "not_found", "Resource not found")
-
-
-def _user_not_found() -> ApiError:
-    return refusal(404, "user_not_found", "User not found")
-
-
-def _invalid_query() -> ApiError:
-    return refusal(400, "bad_request", "Invalid query parameters")
-
-
-def _too_many(seconds: int | None) -> ApiError:
-    error = refusal(429, "too_many_requests", "Too many requests")
-    if seconds is not None:
-        error.headers["Retry-After"] = str(seconds)
-    return error
+def _is_in_reach(request: web.Request, integration_id: str) -> bool:
+    """Tell whether an integration's key may call this; of webhooks, its own (§1)."""
+    route = request.match_info.route.resource
+    path = route.canonical.partition("{app_id}")[2] if route else ""
+    if "/webhooks" in path:
+        return request.match_info["integration_id"] in ("me", integration_id)
+    return path != "" and not path.startswith("/integrations")

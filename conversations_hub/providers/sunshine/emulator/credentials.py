@@ -13,10 +13,16 @@ from attrs import field, frozen
 
 @frozen(kw_only=True)
 class Key:
-    """An API key of scope `app`."""
+    """An API key: the app's, or that of one integration."""
 
     id: str
     secret: str = field(repr=False)
+    integration: str | None = None
+
+    @property
+    def scope(self) -> str:
+        """How far the key reaches."""
+        return "app" if self.integration is None else "integration"
 
     def opens(self, authorization: str) -> bool:
         """Tell whether the header proves that its sender has the key."""
@@ -39,7 +45,7 @@ class Key:
         return (
             self._is_header(_decoded(head))
             and hmac.compare_digest(_bytes(signature), self._signature(f"{head}.{claims}"))
-            and _is_current(_decoded(claims))
+            and _is_current(_decoded(claims), self.scope)
         )
 
     def _is_header(self, header: object) -> bool:
@@ -54,8 +60,8 @@ class Key:
         return hmac.new(self.secret.encode(), signed.encode(), hashlib.sha256).digest()
 
 
-def _is_current(claims: object) -> bool:
-    if not isinstance(claims, dict) or claims.get("scope") != "app":
+def _is_current(claims: object, scope: str) -> bool:
+    if not isinstance(claims, dict) or claims.get("scope") != scope:
         return False
     expires = claims.get("exp")
     return expires is None or (isinstance(expires, int | float) and expires > time.time())

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from attrs import evolve, frozen
 
-from conversations_hub.emulator.server import ApiError
+from conversations_hub.providers.sunshine.emulator.refusals import invalid_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,16 +23,6 @@ Record = dict[str, Any]
 
 CURSOR_LENGTH = 24
 BY_ID = itemgetter("id")
-
-
-def refusal(status: int, code: str, title: str) -> ApiError:
-    """Return an error in the provider's shape."""
-    return ApiError(status, {"errors": [{"code": code, "title": title}]})
-
-
-def invalid_page() -> ApiError:
-    """Return the answer to page parameters that make no sense."""
-    return refusal(400, "bad_request", "Invalid page query parameters")
 
 
 @frozen(kw_only=True)

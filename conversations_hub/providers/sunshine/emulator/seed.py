@@ -15,6 +15,7 @@ from conversations_hub.providers.sunshine.emulator.contents import (
     Scene,
     anything,
 )
+from conversations_hub.providers.sunshine.emulator.files import remember_seeded
 from conversations_hub.providers.sunshine.emulator.store import Store, stamp
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ DESK = {
     "integrationId": "5ef21b86e933b7355c11c606",
     "integrationType": "zd:agentWorkspace",
 }
+SDKS = {"web", "ios", "android", "unity"}
 LONGEST_PAUSE = timedelta(hours=6)
 
 
@@ -89,6 +91,7 @@ class Seeder:
         """Fill the store."""
         for kind, fields in CHANNELS:
             self._write_integration(kind, fields)
+        self._connect()
         self.users = [self._write_user(n) for n in range(self._count(24, 12))]
         self._write_clients()
         self.now = EPOCH
@@ -99,6 +102,7 @@ class Seeder:
         for n, conversation in enumerate(conversations):
             self._tell(conversation, self._story(n))
         self._leave_gaps(conversations)
+        remember_seeded(self.store)
 
     def _count(self, number: int, least: int) -> int:
         return max(least, round(number * self.scale))
@@ -115,6 +119,23 @@ class Seeder:
             target = f"https://hooks.example.org/{integration['id']}"
             full = self.corpus.random.random() < 0.5
             self.store.add_webhook(integration["id"], target, TRIGGERS, at=at, includeFullUser=full)
+
+    def _connect(self) -> None:
+        store = self.store
+        store.managed = {each["id"] for each in store.integrations.values() if each["type"] in SDKS}
+        store.seeded = {each["id"] for webhooks in store.webhooks.values() for each in webhooks}
+        custom = [each for each in store.integrations.values() if each["type"] == "custom"]
+        # Two of a type, so that the type alone names neither.
+        others = [
+            {
+                "id": f"5ef21b86e933b7355c11c7{n:02d}",
+                "name": each["displayName"].lower().replace(" ", "-"),
+                "integrationId": each["id"],
+                "integrationType": "custom",
+            }
+            for n, each in enumerate(custom[:2])
+        ]
+        store.switchboard = [BOT, DESK, *others]
 
     def _write_user(self, n: int) -> Record:
         at = self._later()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, mutable
 
 from conversations_hub.emulator.corpus import EPOCH, Corpus
+from conversations_hub.providers.sunshine.emulator.files import File, new_path, path_of, shown
+from conversations_hub.providers.sunshine.emulator.refusals import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +38,18 @@ class Store:
     conversations: dict[str, Record] = field(factory=dict, init=False)
     integrations: dict[str, Record] = field(factory=dict, init=False)
     webhooks: dict[str, list[Record]] = field(factory=dict, init=False)
+    keys: dict[str, list[Record]] = field(factory=dict, init=False)
+    """Keys of custom integrations, by the integration."""
+    switchboard: list[Record] = field(factory=list, init=False)
+    """The switchboard integrations, in the order in which `next` goes through them."""
+    managed: set[str] = field(factory=set, init=False)
+    """The integrations that were configured elsewhere and cannot be deleted here."""
+    seeded: set[str] = field(factory=set, init=False)
+    """The webhooks that were there before the first request."""
+    files: dict[str, File] = field(factory=dict, init=False)
+    """Attachments by their decoded path."""
+    closed: bool = field(default=False, init=False)
+    """Whether the app itself was deleted."""
     latest: datetime = field(default=EPOCH, init=False)
     _clients: dict[str, list[Record]] = field(factory=dict, init=False)
     _participants: dict[str, list[Record]] = field(factory=dict, init=False)
@@ -45,6 +60,23 @@ class Store:
 
     def __attrs_post_init__(self) -> None:
         self._host = self.corpus.hex(10)
+
+    def now(self) -> datetime:
+        """Return the real time, but none before what the store has seen."""
+        clock = datetime.now(UTC)
+        return max(self.latest, clock.replace(microsecond=clock.microsecond // 1000 * 1000))
+
+    def find_conversation(self, conversation_id: str) -> Record:
+        """Return a conversation, or refuse."""
+        return _found(self.conversations.get(conversation_id), "conversation")
+
+    def find_user(self, key: str, brand: str | None = None) -> Record:
+        """Return a user by id, else by external id, or refuse."""
+        return _found(self.user(key, brand), "user")
+
+    def find_integration(self, integration_id: str) -> Record:
+        """Return an integration, or refuse."""
+        return _found(self.integrations.get(integration_id), "integration")
 
     def user(self, key: str, brand: str | None = None) -> Record | None:
         """Find a user by id, else by external id."""
@@ -104,13 +136,56 @@ class Store:
         self._clients.setdefault(user_id, []).append(client)
         return client
 
+    def remove_client(self, user_id: str, client: Record) -> None:
+        """Forget a client, in the user's conversations, too."""
+        self._clients[user_id].remove(client)
+        for conversation_id in self._memberships.get(user_id, ()):
+            for member in self._participants[conversation_id]:
+                member["clientAssociations"] = [
+                    each
+                    for each in member["clientAssociations"]
+                    if each["clientId"] != client["id"]
+                ]
+
+    def delete_user(self, user_id: str) -> None:
+        """Delete a user, the clients and the history: what was theirs alone goes, too."""
+        for conversation_id in list(self._memberships.pop(user_id, ())):
+            if self.conversations[conversation_id]["type"] == "personal":
+                self.delete_conversation(conversation_id)
+            else:
+                self.leave(conversation_id, user_id)
+        self._clients.pop(user_id, None)
+        del self.users[user_id]
+
     def add_integration(self, kind: str, *, at: datetime | None = None, **fields: Any) -> Record:
         """Connect the app to a channel."""
         integration_id = self._new_id(self._moment(at))
         integration = {"id": integration_id, "type": kind, "status": "active", **fields}
         self.integrations[integration_id] = integration
         self.webhooks[integration_id] = []
+        self.keys[integration_id] = []
         return integration
+
+    def delete_integration(self, integration_id: str) -> None:
+        """Disconnect a channel; its webhooks and keys go with it."""
+        for kept in (self.integrations, self.webhooks, self.keys):
+            kept.pop(integration_id)
+
+    def add_key(self, integration_id: str, name: str, *, at: datetime | None = None) -> Record:
+        """Make a key for a custom integration."""
+        key = {
+            "id": f"int_{self._new_id(self._moment(at))}",
+            "displayName": name,
+            "secret": urlsafe_b64encode(self.corpus.random.randbytes(64)).decode().rstrip("="),
+        }
+        self.keys[integration_id].append(key)
+        return key
+
+    def add_file(self, name: str, *, at: datetime | None = None, **fields: Any) -> str:
+        """Keep an attachment and return its path."""
+        path = new_path(f"01{self._new_id(self._moment(at)).upper()}", name)
+        self.files[path] = File(name=path.rpartition("/")[2], **fields)
+        return path
 
     def add_webhook(
         self,
@@ -167,7 +242,9 @@ class Store:
     def delete_conversation(self, conversation_id: str) -> None:
         """Delete a conversation with its messages and participants."""
         for participant in self._participants.pop(conversation_id):
-            self._memberships[participant["userId"]].discard(conversation_id)
+            self._memberships.get(participant["userId"], set()).discard(conversation_id)
+        self._drop_files(self._messages[conversation_id])
+        self._drop_uploads(conversation_id)
         del self._messages[conversation_id]
         del self.conversations[conversation_id]
 
@@ -198,16 +275,21 @@ class Store:
         return len(stay) < len(members)
 
     def post_message(
-        self, conversation_id: str, parts: Record, *, at: datetime | None = None
+        self,
+        conversation_id: str,
+        parts: Record,
+        *,
+        at: datetime | None = None,
+        silent: bool = False,
     ) -> Record:
-        """Add a message; everybody but its author has one more to read."""
+        """Add a message; unless it is silent, everybody but its author has one more to read."""
         moment = self._moment(at)
         message = {"id": self._new_id(moment), "received": stamp(moment), **parts}
         self._messages[conversation_id].append(message)
         self.conversations[conversation_id]["lastUpdatedAt"] = message["received"]
         author = message["author"].get("userId")
         for participant in self._participants[conversation_id]:
-            if participant["userId"] != author:
+            if participant["userId"] != author and not silent:
                 participant["unreadCount"] += 1
         return message
 
@@ -215,11 +297,13 @@ class Store:
         """Delete a message; a placeholder without content stays in its place."""
         messages = self._messages[conversation_id]
         index = [message["id"] for message in messages].index(message_id)
+        self._drop_files(messages[index : index + 1])
         messages[index] = _placeholder(messages[index])
 
     def delete_messages(self, conversation_id: str) -> None:
         """Delete all messages of a conversation."""
         messages = self._messages[conversation_id]
+        self._drop_files(messages)
         self._messages[conversation_id] = [_placeholder(message) for message in messages]
 
     def read_by_user(self, conversation_id: str, user_id: str) -> None:
@@ -233,6 +317,18 @@ class Store:
     def read_by_business(self, conversation_id: str, *, at: datetime | None = None) -> None:
         """Note that somebody of the business has read everything."""
         self.conversations[conversation_id]["businessLastRead"] = stamp(self._moment(at))
+
+    def _drop_files(self, messages: Iterable[Record]) -> None:
+        for message in messages:
+            for content in shown({"content": message.get("content", {})}):
+                path = path_of(content["mediaUrl"])
+                if path in self.files and self.files[path].goes_with_message:
+                    del self.files[path]
+
+    def _drop_uploads(self, conversation_id: str) -> None:
+        for path, file in list(self.files.items()):
+            if file.conversation == conversation_id and file.goes_with_message:
+                del self.files[path]
 
     def _has_personal(self, user_id: str) -> bool:
         ids = self._memberships.get(user_id, ())
@@ -251,6 +347,12 @@ class Store:
 def _placeholder(message: Record) -> Record:
     kept = ("id", "received", "author", "source")
     return {key: message[key] for key in kept} | {"deleted": True}
+
+
+def _found(record: Record | None, what: str) -> Record:
+    if record is None:
+        raise missing(what)
+    return record
 
 
 def newest_first(messages: Iterable[Record]) -> list[Record]:

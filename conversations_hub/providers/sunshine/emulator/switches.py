@@ -32,6 +32,30 @@ class SunshineSwitches:
     deleted: Literal["placeholder", "emptied", "removed"] = "placeholder"
     """A deleted message has no content, an empty text, or is not in the list any more."""
 
+    message_limit: int = field(default=30_000, validator=validators.ge(0))
+    """Messages that a conversation holds before 423; deleted ones do not count."""
+
+    captions: Literal["kept", "split"] = "kept"
+    """`split`: a file posted with a text becomes two messages; an answer may hold several."""
+
+    metadata_patch: Literal["merge", "replace"] = "merge"
+    """What a PATCH does with the metadata that it does not name."""
+
+    unknown_fields: Literal["ignored", "refused"] = "ignored"
+    """What becomes of a field in a body that is not documented, or in answers only."""
+
+    rejoin: Literal["refused", "repeated"] = "refused"
+    """Whether a user who joins again is refused (400) or shown the same participant (201)."""
+
+    second_webhook: Literal["refused", "added"] = "refused"
+    """What becomes of a second webhook for a custom integration, which is said to have one."""
+
+    media: Literal["private", "public", "foreign"] = "private"
+    """`private`: downloads need the key. `foreign`: on another host that refuses any key."""
+
+    upload_limit: int = field(default=50 * 1024**2, validator=validators.ge(0))
+    """Bytes of an attachment before 413."""
+
     foreign_links: bool = False
     """Whether `links` lead to another host."""
 

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from conversations_hub.emulator.corpus import Corpus
 from conversations_hub.emulator.server import Api, json_response
-from conversations_hub.providers.twilio.emulator import errors
+from conversations_hub.providers.twilio.emulator import errors, files, writes
+from conversations_hub.providers.twilio.emulator.pages import GENERIC
 from conversations_hub.providers.twilio.emulator.reads import (
     BOTH_FORMS,
     ONE_FORM,
@@ -25,16 +26,21 @@ from conversations_hub.providers.twilio.emulator.store import Store, by_sid
 from conversations_hub.providers.twilio.emulator.switches import TwilioSwitches
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable, Mapping
 
+    from conversations_hub.providers.twilio.emulator.conversation import Record
     from conversations_hub.providers.twilio.emulator.reads import Answer
-
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from conversations_hub.providers.twilio.emulator.writes import Reply
 
 
 def pattern(path: str) -> str:
     """Write a path as a route whose values may hold anything but a slash."""
     return re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path)
+
+
+def found_in(table: Mapping[str, Answer]) -> dict[str, Reply]:
+    """Return the read operations as replies."""
+    return {path: writes.found(answer) for path, answer in table.items()}
 
 
 class TwilioApi(Api):
@@ -57,33 +63,57 @@ class TwilioApi(Api):
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Yield every path in the short form and, where there is one, in the service form."""
-        for path, answer in (ONE_FORM | BOTH_FORMS).items():
-            yield web.get(pattern(f"/v1/{path}"), self._handler(answer))
-        for path, answer in BOTH_FORMS.items():
-            yield web.get(pattern(f"/v1/Services/{{service}}/{path}"), self._handler(answer))
+        tables: list[tuple[str, Mapping[str, Reply], Mapping[str, Reply]]] = [
+            ("GET", found_in(ONE_FORM), found_in(BOTH_FORMS)),
+            ("POST", writes.POST_ONE_FORM, writes.POST_BOTH_FORMS),
+            ("DELETE", writes.DELETE_ONE_FORM, writes.DELETE_BOTH_FORMS),
+        ]
+        for method, one_form, both_forms in tables:
+            for path, reply in (*one_form.items(), *both_forms.items()):
+                yield self._route(method, f"/v1/{path}", reply)
+            for path, reply in both_forms.items():
+                yield self._route(method, f"/v1/Services/{{service}}/{path}", reply)
+        for (method, path), reply in files.ROUTES.items():
+            yield self._route(method, f"/v1/{path}", reply)
+        yield web.get(pattern(f"{files.TEMPORARY}{{media}}"), self._temporary)
 
-    def _handler(self, answer: Answer) -> Handler:
+    def _route(self, method: str, path: str, reply: Reply) -> web.RouteDef:
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                body = answer(self._call(request))
+                response = self._answer(request, await request.read(), reply)
             except errors.RefusedError as refusal:
                 raise errors.api_error(refusal, self.switches, self._headers()) from refusal
-            return json_response(body, headers=self._headers())
+            response.headers.update(self._headers())
+            return response
 
-        return handle
+        return web.route(method, pattern(path), handle)
 
-    def _call(self, request: web.Request) -> Call:
+    def _answer(self, request: web.Request, body: bytes, reply: Reply) -> web.StreamResponse:
+        reading = request.method == "GET"
+        if not reading:
+            self.store.catch_up()
+        response = reply(self._call(request, body))
+        if not reading and self.switches.write_answers == "fail":
+            raise errors.RefusedError(500, errors.SERVER_ERROR, "Internal server error")
+        return response
+
+    async def _temporary(self, request: web.Request) -> web.StreamResponse:
+        return files.temporary(self.store, request)
+
+    def _call(self, request: web.Request, body: bytes) -> Call:
         service = request.match_info.get("service")
         if service is not None and by_sid(self.store.services, service) is None:
             raise errors.not_found(request.path)
-        shapes = Shapes(
+        effective, shapes = service or self.store.default_service, self._shapes(request, service)
+        return Call(request=request, service=effective, store=self.store, shapes=shapes, body=body)
+
+    def _shapes(self, request: web.Request, service: str | None) -> Shapes:
+        return Shapes(
             origin=f"{request.scheme}://{request.host}",
             service=service,
             store=self.store,
             switches=self.switches,
         )
-        effective = service or self.store.default_service
-        return Call(request=request, service=effective, store=self.store, shapes=shapes)
 
     def _headers(self) -> dict[str, str]:
         """Return the headers that were seen on Twilio's hosts (section 6)."""
@@ -95,6 +125,8 @@ class TwilioApi(Api):
 
     async def admit(self, request: web.Request) -> None:
         """Check HTTP Basic: the account with its token, or an API key with its secret."""
+        if request.path.startswith(files.TEMPORARY):
+            return
         store = self.store
         known = {store.account_sid: store.auth_token, store.key_sid: store.key_secret}
         name, secret = basic_credentials(request.headers.get("Authorization", ""))
@@ -108,7 +140,7 @@ class TwilioApi(Api):
             refusal = errors.RefusedError(405, errors.NO_SUCH_METHOD, "Method not allowed")
         else:
             refusal = errors.not_found(request.path)
-        body = errors.error_body(refusal, self.switches.error_shape)
+        body = errors.error_body(refusal, self.switches)
         return json_response(body, refusal.status, self._headers())
 
     def conversation_ids(self) -> list[str]:
@@ -124,6 +156,11 @@ class TwilioApi(Api):
         """Return a conversation's participants in list order."""
         people = self.store.conversations[conversation].participants
         return [one["sid"] for one in sorted(people, key=by_date)]
+
+    def messages_of(self, conversation: str) -> list[Record]:
+        """Return a conversation's messages by index as the short form answers them."""
+        shapes = Shapes(origin=GENERIC, service=None, store=self.store, switches=self.switches)
+        return [shapes.message(one) for one in self.store.conversations[conversation].messages]
 
     def add_conversation(self) -> str:
         """Begin an empty conversation."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from conversations_hub.providers.twilio.emulator import errors, pages
+from conversations_hub.providers.twilio.emulator import errors, forms, pages
 from conversations_hub.providers.twilio.emulator.pages import Rows, millis
 from conversations_hub.providers.twilio.emulator.store import by_sid
 
@@ -17,16 +16,17 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from conversations_hub.providers.twilio.emulator.conversation import Conversation, Record
+    from conversations_hub.providers.twilio.emulator.forms import Table
     from conversations_hub.providers.twilio.emulator.pages import Rank
     from conversations_hub.providers.twilio.emulator.shapes import Shapes
-    from conversations_hub.providers.twilio.emulator.store import Conversation, Record, Store
+    from conversations_hub.providers.twilio.emulator.store import Store
 
     Answer = Callable[["Call"], Record]
 
 STATES = ("active", "inactive", "closed", "initializing")
 ORDERS = ("asc", "desc")
 ADDRESS_TYPES = ("sms", "whatsapp", "messenger", "gbm", "email", "rcs", "apple", "chat")
-DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 
 @frozen(kw_only=True)
@@ -38,6 +38,12 @@ class Call:
     """The chat service that is meant, in the short form the account's default."""
     store: Store
     shapes: Shapes
+    body: bytes = b""
+
+    def fields(self, table: Table, required: Iterable[str] = ()) -> Record:
+        """Return what the body says under the names of the store."""
+        given = forms.pairs(self.request.content_type, self.body)
+        return forms.fields(given, table, self.shapes.switches, required)
 
     def named(self, key: str) -> str:
         """Return a value of the path."""
@@ -82,14 +88,7 @@ class Call:
     def date(self, name: str) -> datetime | None:
         """Return a query argument that is a date."""
         value = self.request.query.get(name)
-        if value is None:
-            return None
-        if not DATE.fullmatch(value):
-            raise errors.bad_parameter(name, value)
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError as error:
-            raise errors.bad_parameter(name, value) from error
+        return None if value is None else forms.date(name, value)
 
     def page(
         self,
@@ -207,13 +206,18 @@ def participants(call: Call) -> Record:
     return call.page(rows, call.shapes.participant)
 
 
+def found_participant(call: Call) -> tuple[Conversation, Record]:
+    """Return the participant in the path, by SID or identity, and their conversation."""
+    conversation, name = call.conversation(), call.named("participant")
+    for one in conversation.participants:
+        if name in (one["sid"], one["identity"]):
+            return conversation, one
+    raise call.missing(errors.NO_PARTICIPANT)
+
+
 def participant(call: Call) -> Record:
     """Fetch a participant by SID or identity."""
-    name = call.named("participant")
-    for one in call.conversation().participants:
-        if name in (one["sid"], one["identity"]):
-            return call.shapes.participant(one)
-    raise call.missing(errors.NO_PARTICIPANT)
+    return call.shapes.participant(found_participant(call)[1])
 
 
 def webhooks(call: Call) -> Record:
@@ -263,13 +267,18 @@ def user_conversations(call: Call) -> Record:
     return call.page(rows, lambda pair: call.shapes.user_conversation(found, *pair))
 
 
-def user_conversation(call: Call) -> Record:
-    """Fetch a conversation of a user."""
+def found_membership(call: Call) -> tuple[Record, Conversation, Record]:
+    """Return the user in the path, the conversation and who they are in it."""
     found, wanted = call.user(), call.conversation(unique_names=True)
     for one, who in memberships(call, identity=found["identity"]):
         if one is wanted:
-            return call.shapes.user_conversation(found, one, who)
+            return found, one, who
     raise call.missing()
+
+
+def user_conversation(call: Call) -> Record:
+    """Fetch a conversation of a user."""
+    return call.shapes.user_conversation(*found_membership(call))
 
 
 def addresses(call: Call) -> Record:
@@ -280,13 +289,18 @@ def addresses(call: Call) -> Record:
     return call.page(rows, call.shapes.address, {"Type": kind})
 
 
-def address(call: Call) -> Record:
-    """Fetch an address configuration by SID or by the address."""
+def found_address(call: Call) -> Record:
+    """Return the address configuration in the path, by SID or by the address."""
     name = call.named("address")
     for one in call.store.addresses:
         if name in (one["sid"], one["address"]):
-            return call.shapes.address(one)
+            return one
     raise call.missing()
+
+
+def address(call: Call) -> Record:
+    """Fetch an address configuration."""
+    return call.shapes.address(found_address(call))
 
 
 def services(call: Call) -> Record:

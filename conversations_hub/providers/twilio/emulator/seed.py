@@ -12,7 +12,7 @@ from conversations_hub.providers.twilio.emulator.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conversations_hub.providers.twilio.emulator.store import Conversation, Record
+    from conversations_hub.providers.twilio.emulator.conversation import Conversation, Record
 
     Cast = Callable[["Author"], None]
 

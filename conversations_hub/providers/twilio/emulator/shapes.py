@@ -11,7 +11,8 @@ from attrs import frozen
 from conversations_hub.providers.twilio.emulator.pages import iso
 
 if TYPE_CHECKING:
-    from conversations_hub.providers.twilio.emulator.store import Conversation, Record, Store
+    from conversations_hub.providers.twilio.emulator.conversation import Conversation, Record
+    from conversations_hub.providers.twilio.emulator.store import Store
     from conversations_hub.providers.twilio.emulator.switches import TwilioSwitches
 
 BINDING_KEYS = ("type", "address", "proxy_address", "projected_address", "name", "level")
@@ -43,7 +44,8 @@ class Shapes:
     def _at(self, *segments: str) -> str:
         return "/".join([self.root, *(quote(segment, safe="") for segment in segments)])
 
-    def _dates(self, record: Record) -> Record:
+    def dated(self, record: Record) -> Record:
+        """Write the dates in a record as text."""
         timespec = self.switches.dates
         return {
             name: iso(value, timespec) if isinstance(value, datetime) else value
@@ -51,7 +53,7 @@ class Shapes:
         }
 
     def _record(self, record: Record) -> Record:
-        dated = self._dates(record)
+        dated = self.dated(record)
         if self.switches.extra_fields:
             dated["invented_field"] = {"since": "tomorrow", "values": [1, None, "x"]}
         return dated
@@ -69,7 +71,7 @@ class Shapes:
         url = self._at("Conversations", conversation.sid)
         return self._record(conversation.record) | {
             "state": self._state(conversation),
-            "timers": self._dates(conversation.timers),
+            "timers": self.dated(conversation.timers),
             "url": url,
             "links": {
                 "participants": f"{url}/Participants",
@@ -159,7 +161,7 @@ class Shapes:
             "friendly_name": record["friendly_name"],
             "unique_name": record["unique_name"],
             "attributes": record["attributes"],
-            "timers": self._dates(conversation.timers),
+            "timers": self.dated(conversation.timers),
             "created_by": conversation.created_by,
             "date_created": record["date_created"],
             "date_updated": record["date_updated"],
@@ -234,13 +236,14 @@ class Shapes:
                 "default_conversation_role_sid": self.store.member_role,
                 "default_chat_service_role_sid": self.store.member_role,
                 "reachability_enabled": False,
+                **self.store.service_configurations.get(record["sid"], {}),
                 "url": url,
                 "links": {"webhooks": f"{url}/Webhooks"},
             }
         )
 
     def service_webhook(self, record: Record) -> Record:
-        """Write the webhook of a chat service, of which nothing is set (section 3)."""
+        """Write the webhook of a chat service, of which nothing is set at first (section 3)."""
         return self._record(
             {
                 "account_sid": record["account_sid"],
@@ -249,6 +252,7 @@ class Shapes:
                 "post_webhook_url": None,
                 "filters": None,
                 "method": None,
+                **self.store.service_webhooks.get(record["sid"], {}),
                 "url": f"{self.origin}/v1/Services/{record['sid']}/Configuration/Webhooks",
             }
         )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
-
 from conversations_hub.emulator.corpus import EPOCH, Corpus
+from conversations_hub.providers.twilio.emulator.conversation import Conversation, Record, delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 Timers = tuple[timedelta | None, timedelta | None]
-Record = dict[str, Any]
-"""One resource under its wire names; dates are `datetime`, `url` and `links` are left out."""
 
 # What a new resource has unless it is said otherwise (section 10).
 CONVERSATION: Record = {
@@ -38,90 +35,12 @@ ADDRESS: Record = {
     "auto_creation": {"enabled": False, "type": "default"},
 }
 
-# What a receipt's status says about the steps before it.
-REACHED = {
-    "sent": {"sent"},
-    "delivered": {"sent", "delivered"},
-    "read": {"sent", "delivered", "read"},
-    "failed": {"failed"},
-    "undelivered": {"sent", "undelivered"},
-}
 CHANNEL_SIDS = {"whatsapp": "WA"}
-
-
-@define(eq=False)
-class Conversation:
-    """One conversation with everything in it."""
-
-    record: Record
-    created_by: str
-    active_at: datetime
-    """When the latest message came; until then, when the conversation was created."""
-    inactive_after: timedelta | None = None
-    closed_after: timedelta | None = None
-    next_index: int = 0
-    messages: list[Record] = field(factory=list)
-    participants: list[Record] = field(factory=list)
-    webhooks: list[Record] = field(factory=list)
-    receipts: dict[str, list[Record]] = field(factory=dict)
-    muted: set[str] = field(factory=set)
-    """Users, by SID, whose notification level is `muted`."""
-
-    @property
-    def sid(self) -> str:
-        """Return the conversation's SID."""
-        return str(self.record["sid"])
-
-    @property
-    def service(self) -> str:
-        """Return the SID of its chat service."""
-        return str(self.record["chat_service_sid"])
-
-    @property
-    def timers(self) -> dict[str, datetime]:
-        """Return when the state will change, counted from the last activity (section 10)."""
-        state = self.record["state"]
-        dates = {}
-        if self.inactive_after is not None and state == "active":
-            dates["date_inactive"] = self.active_at + self.inactive_after
-        if self.closed_after is not None and state in {"active", "inactive"}:
-            dates["date_closed"] = self.active_at + self.closed_after
-        return dates
-
-    def recipients(self, author: str) -> Iterator[Record]:
-        """Yield the participants outside the chat who receive what the author writes."""
-        for participant in self.participants:
-            if participant["messaging_binding"] and author not in addresses(participant):
-                yield participant
-
-    def unread(self, horizon: int | None) -> int | None:
-        """Count the messages after the last read one; null where nothing was read."""
-        if horizon is None:
-            return None
-        return sum(int(message["index"]) > horizon for message in self.messages)
-
-
-def addresses(participant: Record) -> set[str]:
-    """Return the names under which a participant writes."""
-    binding = participant["messaging_binding"] or {}
-    names = {participant["identity"], binding.get("address"), binding.get("projected_address")}
-    return {name for name in names if name}
 
 
 def by_sid(records: Iterable[Record], sid: str) -> Record | None:
     """Return the record with this SID."""
     return next((record for record in records if record["sid"] == sid), None)
-
-
-def delivery(receipts: list[Record]) -> Record | None:
-    """Sum up the receipts of one message; null when nobody outside the chat receives it."""
-    if not receipts:
-        return None
-    summary: Record = {"total": len(receipts)}
-    for step in ("sent", "delivered", "read", "failed", "undelivered"):
-        count = sum(step in REACHED[receipt["status"]] for receipt in receipts)
-        summary[step] = "none" if not count else "all" if count == len(receipts) else "some"
-    return summary
 
 
 class Store:
@@ -140,6 +59,11 @@ class Store:
         self.users: list[Record] = []
         self.addresses: list[Record] = []
         self.services: list[Record] = []
+        self.service_configurations: dict[str, Record] = {}
+        self.service_webhooks: dict[str, Record] = {}
+        self.uploads: dict[str, Record] = {}
+        """Media by SID, and what is in them; those of the seed are invented when asked for."""
+        self.contents: dict[str, bytes] = {}
         self.default_service: Any = self.add_service("Default Conversations Service", at=EPOCH)[
             "sid"
         ]
@@ -170,6 +94,13 @@ class Store:
         self.now += self.corpus.pause(timedelta(minutes=5))
         self.expire()
         return self.now
+
+    def catch_up(self) -> None:
+        """Set the clock to the real time, or 1 ms on if it is there; timers take effect."""
+        real = datetime.now(UTC)
+        real -= timedelta(microseconds=real.microsecond % 1000)
+        self.now = max(self.now + timedelta(milliseconds=1), real)
+        self.expire()
 
     def expire(self) -> None:
         """Change the states of conversations whose timers have run out."""
@@ -263,6 +194,12 @@ class Store:
     def remove_conversation(self, conversation: Conversation) -> None:
         """Delete a conversation and everything in it."""
         del self.conversations[conversation.sid]
+        self._forget_media(conversation.messages)
+
+    def _forget_media(self, messages: list[Record]) -> None:
+        for file in (file for message in messages for file in message["media"] or ()):
+            self.uploads.pop(file["sid"], None)
+            self.contents.pop(file["sid"], None)
 
     # Changing messages.
 
@@ -279,7 +216,7 @@ class Store:
             "conversation_sid": conversation.sid,
             "index": conversation.next_index,
             "author": author,
-            "participant_sid": self._author_sid(conversation, author),
+            "participant_sid": conversation.author_sid(author),
         }
         record |= MESSAGE | fields
         conversation.next_index += 1
@@ -297,7 +234,9 @@ class Store:
 
     def remove_message(self, conversation: Conversation, sid: str) -> None:
         """Delete a message; its index stays unused."""
-        conversation.messages.remove(self._message(conversation, sid))
+        message = self._message(conversation, sid)
+        conversation.messages.remove(message)
+        self._forget_media([message])
         conversation.receipts.pop(sid, None)
 
     def set_receipt(
@@ -316,7 +255,7 @@ class Store:
 
     def _add_receipts(self, conversation: Conversation, message: Record) -> None:
         receipts = [
-            self._dated("DY", message["date_created"])
+            self._dated("DY", min(self.now, message["date_created"]))
             | {
                 "date_updated": None,
                 "conversation_sid": conversation.sid,
@@ -336,17 +275,13 @@ class Store:
         plain = "MM" if message["media"] else "SM"
         return self.sid(CHANNEL_SIDS.get(participant["messaging_binding"].get("type"), plain))
 
-    def _author_sid(self, conversation: Conversation, author: str) -> str | None:
-        return next(
-            (who["sid"] for who in conversation.participants if author in addresses(who)), None
-        )
-
     def _message(self, conversation: Conversation, sid: str) -> Record:
         return next(one for one in conversation.messages if one["sid"] == sid)
 
     def _wake(self, conversation: Conversation, stamp: datetime) -> None:
         """Make an inactive conversation active again (section 10)."""
         if conversation.record["state"] == "inactive":
+            stamp = max(stamp, conversation.record["date_updated"])
             conversation.record.update(state="active", date_updated=stamp)
 
     # Changing participants and users.
@@ -384,6 +319,10 @@ class Store:
 
     def remove_participant(self, conversation: Conversation, sid: str) -> None:
         """Take somebody out; their messages go on naming them."""
+        gone = by_sid(conversation.participants, sid)
+        user = gone and self.user(conversation.service, gone["identity"] or "")
+        if user:
+            conversation.muted.discard(user["sid"])
         conversation.participants[:] = [
             one for one in conversation.participants if one["sid"] != sid
         ]
@@ -421,6 +360,13 @@ class Store:
         record = self._dated("IS", at) | {"friendly_name": friendly_name}
         self.services.append(record)
         return record
+
+    def remove_service(self, service: Record) -> None:
+        """Delete a chat service with its conversations and users."""
+        for conversation in self.of(service["sid"]):
+            self.remove_conversation(conversation)
+        self.users = [one for one in self.users if one["chat_service_sid"] != service["sid"]]
+        self.services.remove(service)
 
     def add_webhook(
         self,

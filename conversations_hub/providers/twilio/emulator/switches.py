@@ -56,3 +56,36 @@ class TwilioSwitches:
 
     error_shape: Literal["classic", "problem", "codeless"] = "classic"
     """Errors in the usual shape, as RFC 9457 problems, or without `code`."""
+
+    limit_status: Literal[403, 400] = 403
+    """The status of one participant, webhook or conversation too many."""
+
+    unknown_parameters: Literal["ignore", "reject"] = "ignore"
+    """A form key that no document names: nothing happens, or 400, which finds misspelt names."""
+
+    clear_with: Literal["empty", "null"] = "empty"
+    """What clears a name, a timer or an address of ours: an empty value, or the word null."""
+
+    initializing: Literal["refuse", "accept"] = "refuse"
+    """Whether something can be written into a conversation that is still initializing."""
+
+    default_timers: bool = False
+    """Whether new conversations get the configuration's timers, ten minutes until they close."""
+
+    long_texts: Literal["fail", "refuse"] = "fail"
+    """Over 1600 characters to SMS or WhatsApp: the delivery fails with 21617, or 400 at once."""
+
+    with_participants: Literal["created", "accepted"] = "created"
+    """POST ConversationWithParticipants: 201, or 202 with a state that says `initializing`."""
+
+    write_answers: Literal["arrive", "fail"] = "arrive"
+    """Writes take effect and say so, or take effect and answer 500."""
+
+    media_content: Literal["direct", "redirect"] = "direct"
+    """The bytes of a file, or 307 to its temporary address on another host."""
+
+    media_name: Literal["filename", "file_name"] = "filename"
+    """How a file's name is called in its metadata."""
+
+    media_seconds: int = 300
+    """How long the temporary address of a file works; below 0 it has expired at once."""

@@ -1,0 +1,259 @@
+"""Whatever becomes of a line, the provider holds what the caller was told: no more and no less."""
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+from aiohttp import web
+from attrs import field, mutable
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversations_hub import (
+    AmbiguousWriteError,
+    ConversationKind,
+    ConversationsHub,
+    MessageKind,
+    MessageState,
+    RateLimitError,
+    Ref,
+    ServerError,
+    TransportError,
+)
+from conversations_hub import transport as transport_module
+from conversations_hub.emulator import Emulator
+from conversations_hub.provider import Provider
+from conversations_hub.providers import PROVIDERS, load
+
+TIMEOUT = 0.4
+SCHEDULES = int(os.environ.get("SCHEDULES", "12"))
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(transport_module, "pauses", lambda: iter([0.001] * 50))
+
+
+def reset(request, _):
+    request.transport.abort()
+    return web.Response()
+
+
+async def hang(_request, _):
+    await asyncio.sleep(TIMEOUT * 3)
+    return web.Response()
+
+
+async def cut(request, _):
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"')
+    request.transport.close()
+    return response
+
+
+def garbage(_request, answer):
+    """Answer yes in words that nobody can read, where there are words at all."""
+    return web.Response(text="{", content_type="application/json", status=200)
+
+
+def status(code):
+    def answer(_request, _):
+        return web.Response(status=code, text="<html>no</html>", content_type="text/html")
+
+    answer.__name__ = f"status_{code}"
+    return answer
+
+
+BEFORE = [reset, status(429), status(500), status(503)]
+AFTER = [reset, cut, garbage, status(500), status(502), status(503), status(504)]
+FAULTS = [("before", fault) for fault in BEFORE] + [("after", fault) for fault in AFTER]
+SLOW = [("before", hang), ("after", hang)]
+# A time-out takes its time, so that schedules have fewer of them.
+FAULT = st.one_of(st.none(), *[st.sampled_from(FAULTS)] * 6, st.sampled_from(SLOW))
+
+WORDS = st.sampled_from(["ok", "ok", "hello", "né", "a\nb", "<b>&amp;</b>", "🙂"])
+NAMES = st.sampled_from(["Boiler", "Roof", "né <b>"])
+
+BEGIN = {
+    "twilio": lambda api: {"title": "Begun"},
+    "sunshine": lambda api: {
+        "title": "Begun",
+        "kind": ConversationKind.GROUP,
+        "participants": api.settings["user_ids"][:1],
+    },
+    "clio": lambda api: {
+        "title": "Begun",
+        "participants": [f"contact/{api.settings['receiver_id']}"],
+        "text": "begun",
+    },
+    "circuit": lambda api: {
+        "title": "Begun",
+        "kind": ConversationKind.GROUP,
+        "participants": api.settings["user_ids"][1:2],
+    },
+}
+OTHERS = {
+    "twilio": lambda api: ["ann@work", "bob"],
+    "sunshine": lambda api: api.settings["user_ids"][1:3],
+    "circuit": lambda api: api.settings["user_ids"][2:4],
+}
+# What cannot be read back: nobody is told that it was done, or that it was not.
+UNREADABLE = {"circuit": {"archive", "unarchive"}}
+
+
+@mutable(kw_only=True)
+class Schedule:
+    """One conversation, what befalls the writes to it, and what their caller was told."""
+
+    name: str
+    hub: ConversationsHub
+    server: Any
+    faults: list = field(factory=list)
+    ref: Ref | None = None
+    title: str | None = None
+    messages: dict[str, str] = field(factory=dict)
+    people: set[str] = field(factory=set)
+
+    def before(self, request):
+        if request.method == "GET" or not self.faults:
+            return None
+        fault = self.faults[0]
+        if fault is None or fault[0] == "before":
+            self.faults.pop(0)
+        return fault[1](request, None) if fault and fault[0] == "before" else None
+
+    def after(self, request, answer):
+        if request.method == "GET" or not self.faults or answer.status >= 300:
+            return None
+        fault = self.faults.pop(0)
+        return fault[1](request, answer) if fault else None
+
+    async def told(self, call, faults):
+        """Carry out a write: whether it happened, and what came of it."""
+        self.faults[:] = faults
+        try:
+            return True, await call
+        except AmbiguousWriteError as error:
+            assert error.reconcile is not None, error
+            self.faults.clear()
+            outcome = await error.reconcile
+            assert outcome.happened is not None, error
+            return outcome.happened, outcome.value
+        except (ServerError, TransportError, RateLimitError):
+            return False, None  # before anything was done that anyone sees
+        finally:
+            self.faults.clear()
+
+    async def begin(self, faults):
+        known = set(self.server.api.conversation_ids())
+        asked = BEGIN[self.name](self.server.api)
+        happened, made = await self.told(self.hub.create(self.name, **asked), faults)
+        new = set(self.server.api.conversation_ids()) - known
+        assert new == ({made.ref.id} if happened else set())
+        if not happened:
+            return
+        self.ref, self.title = made.ref, "Begun"
+        if "text" in asked:
+            (first,) = await self.found_messages()
+            self.messages[first] = asked["text"]
+        self.people = await self.found_people()
+
+    async def send(self, draw, faults):
+        text = draw(WORDS)
+        happened, sent = await self.told(self.hub.send(self.ref, text), faults)
+        if happened:
+            assert sent.ref.id not in self.messages
+            self.messages[sent.ref.id] = text
+
+    async def edit(self, draw, faults):
+        if self.messages:
+            chosen, text = draw(st.sampled_from(sorted(self.messages))), draw(WORDS)
+            if (await self.told(self.hub.edit(self.ref, chosen, text=text), faults))[0]:
+                self.messages[chosen] = text
+
+    async def delete_message(self, draw, faults):
+        if self.messages:
+            chosen = draw(st.sampled_from(sorted(self.messages)))
+            if (await self.told(self.hub.delete_message(self.ref, chosen), faults))[0]:
+                del self.messages[chosen]
+
+    async def update(self, draw, faults):
+        title = draw(NAMES)
+        if (await self.told(self.hub.update(self.ref, title=title), faults))[0]:
+            self.title = title
+
+    async def add_participant(self, draw, faults):
+        who = draw(st.sampled_from(OTHERS[self.name](self.server.api)))
+        if who not in self.people:
+            happened, _ = await self.told(self.hub.add_participant(self.ref, who), faults)
+            self.people |= {who} if happened else set()
+
+    async def remove_participant(self, draw, faults):
+        who = draw(st.sampled_from(OTHERS[self.name](self.server.api)))
+        if who in self.people:
+            happened, _ = await self.told(self.hub.remove_participant(self.ref, who), faults)
+            self.people -= {who} if happened else set()
+
+    async def found_messages(self):
+        found = await self.hub.messages(self.ref).collect(limit=None)
+        return {
+            m.ref.id: m.text
+            for m in found
+            if m.kind is MessageKind.TEXT and m.state is not MessageState.DELETED
+        }
+
+    async def found_people(self):
+        found = await self.hub.participants(self.ref).collect(limit=None)
+        return {p.user.id for p in found if p.user and not _left(p)}
+
+    async def check(self):
+        """Compare what is there with what was told."""
+        assert await self.found_messages() == self.messages
+        assert (await self.hub.conversation(self.ref)).title == self.title
+        assert await self.found_people() == self.people
+
+
+STEPS = ["send", "edit", "delete_message", "update", "add_participant", "remove_participant"]
+
+
+def _left(participant):
+    return (participant.raw or {}).get("participantType") == "FORMER"
+
+
+def able(name):
+    capabilities = load(name)
+    return [s for s in STEPS if getattr(capabilities, s) is not getattr(Provider, s)]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_random_schedules(name):
+    with asyncio.Runner() as runner:
+        emulator = Emulator(seed=3, scale=0, only=[name])
+        runner.run(emulator.__aenter__())
+        hub = emulator.hub(timeout=TIMEOUT)
+        server = emulator.servers[name]
+
+        @settings(max_examples=SCHEDULES)
+        @given(data=st.data())
+        def one(data):
+            schedule = Schedule(name=name, hub=hub, server=server)
+            server.intercept, server.alter = schedule.before, schedule.after
+            runner.run(carried_out(schedule, data.draw))
+
+        try:
+            one()
+        finally:
+            runner.run(hub.aclose())
+            runner.run(emulator.__aexit__(None, None, None))
+
+
+async def carried_out(schedule, draw):
+    faults = st.lists(FAULT, max_size=3)
+    await schedule.begin(draw(faults))
+    if schedule.ref is None:
+        return
+    for step in draw(st.lists(st.sampled_from(able(schedule.name)), max_size=5)):
+        await getattr(schedule, step)(draw, draw(faults))
+        await schedule.check()

@@ -1,0 +1,72 @@
+"""Every operation of every provider works on the emulator, and none is forgotten."""
+
+import inspect
+import re
+from contextlib import asynccontextmanager
+from importlib import import_module
+from unittest.mock import patch
+
+import pytest
+from attrs import evolve
+
+from conversations_hub import ConversationsHub
+from conversations_hub.emulator import Emulator
+from conversations_hub.providers import PROVIDERS, load
+from conversations_hub.transport import Transport
+
+# What a provider must be asked as, to have been asked everything: with these settings, too.
+FORMS = {"twilio": [{}, {"service_sid": "the default service"}]}
+
+
+def operations(cls):
+    return {n for n, m in inspect.getmembers(cls) if getattr(m, "is_operation", False)}
+
+
+def forms(name, api):
+    for form in FORMS.get(name, [{}]):
+        yield form | ({"service_sid": api.store.default_service} if form else {})
+
+
+def spying(called):
+    send = Transport.send
+
+    async def spy(self, provider, request, operation):
+        called.add(operation)
+        return await send(self, provider, request, operation)
+
+    return spy
+
+
+@asynccontextmanager
+async def everything_asked(name):
+    """Ask a provider everything on an emulator: what was called, and what was requested."""
+    called = set()
+    async with Emulator(seed=5, scale=0.2, only=[name]) as emulator:
+        server = emulator.servers[name]
+        for form in forms(name, server.api):
+            (provider,) = emulator.providers()
+            async with ConversationsHub(evolve(provider, **form)) as hub:
+                with patch.object(Transport, "send", spying(called)):
+                    await import_module(f"operations.{name}").everything(hub, name, server.api)
+        yield called, server.requests
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_every_operation_is_called(name):
+    async with everything_asked(name) as (called, requests):
+        assert operations(load(name)) - called == set()
+    assert not [r for r in requests if r.status >= 500]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_every_operation_says_what_it_speaks(name):
+    """The tables of operations are made from the docstrings."""
+    cls = load(name)
+    for operation in operations(cls):
+        assert spoken(cls, operation), f"{operation} names no method and path"
+
+
+def spoken(cls, operation):
+    """Return the methods and paths that an operation's docstring names."""
+    text = inspect.getdoc(getattr(cls, operation)) or ""
+    return re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) [^`]+)`", " ".join(text.split()))
