@@ -364,7 +364,8 @@ async def _body(request: Request, files: AsyncExitStack) -> Any:
         files.callback(content.close)
     if request.part is None:
         return content
-    form = aiohttp.FormData()
+    # Otherwise a name's accents and blanks would arrive as percent signs.
+    form = aiohttp.FormData(quote_fields=False)
     form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
     return form
 
