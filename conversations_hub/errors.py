@@ -64,7 +64,11 @@ class ProviderError(HubError):
 
 
 class TransportError(ProviderError):
-    """No whole answer arrived; `sent` is False where the provider cannot have been reached."""
+    """No whole answer arrived.
+
+    `sent` is False where the provider cannot have been reached; `timed_out` is True where it may
+    still be at work.
+    """
 
     transient = True
 
@@ -75,9 +79,11 @@ class TransportError(ProviderError):
         provider: str | None = None,
         operation: str | None = None,
         sent: bool = True,
+        timed_out: bool = False,
     ) -> None:
         super().__init__(message, provider=provider, operation=operation)
         self.sent: bool = sent
+        self.timed_out: bool = timed_out
 
 
 class AmbiguousWriteError(ProviderError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, field, frozen, mutable
@@ -62,12 +62,28 @@ class Write:
     call: Call[Any]
     attempt: Attempt
 
-    def reconciling(self) -> Call[Outcome[Any]] | None:
+    def reconciling(self, patience: float) -> Call[Outcome[Any]] | None:
         """Return the call that finds out what became of it."""
         if self.call.reconcile is None:
             return None
-        found = self.call.reconcile(self.attempt)
-        return evolve(found, question=self.call.question, runner=self.call.runner)
+        return evolve(
+            self.call.reconcile(self.attempt),
+            question=self.call.question,
+            runner=self.call.runner,
+            attempt=self.attempt,
+            patience=patience,
+        )
+
+
+@mutable
+class Known:
+    """What a hub has written so far, but not what an attempt turned out to have written."""
+
+    written: Mapping[Ref, int | None]
+    attempt: int | None = None
+
+    def __contains__(self, ref: object) -> bool:
+        return isinstance(ref, Ref) and self.written.get(ref, self.attempt) != self.attempt
 
 
 @mutable(kw_only=True)
@@ -77,8 +93,10 @@ class Fetcher:
     transport: Transport
     providers: Mapping[str, Provider]
     directory: Directory | None = None
-    _written: deque[Ref] = field(factory=lambda: deque(maxlen=REMEMBERED), init=False)
-    """What this hub wrote lately, so that it is not taken for what it writes next."""
+    _written: dict[Ref, int | None] = field(factory=dict, init=False)
+    """What this hub wrote lately, and which attempt turned out to have written it."""
+    _under_way: dict[str, set[asyncio.Future[None]]] = field(factory=dict, init=False)
+    """The calls that wait for an answer, by provider."""
 
     def provider_of(self, recipe: Recipe) -> Provider:
         """Return the provider that a recipe came from."""
@@ -95,6 +113,47 @@ class Fetcher:
         A write whose fate is unknown, or after which something fails, is an
         `AmbiguousWriteError`.
         """
+        if call.attempt is not None:
+            return await self._looked(call, call.attempt)
+        # Who looks for what became of a write must know of all the others.
+        done = asyncio.get_running_loop().create_future()
+        under_way = self._under_way.setdefault(self.provider_of(call).name, set())
+        under_way.add(done)
+        try:
+            return await self._answered(call)
+        finally:
+            under_way.discard(done)
+            done.set_result(None)
+
+    async def _looked(self, call: Call[T], attempt: Attempt) -> T:
+        """Look for what became of a write, again while it may still be carried out."""
+        pauses = _looks(call.patience)
+        while True:
+            found = await self._answered(call)
+            if not isinstance(found, Outcome):
+                return found
+            if found.happened is False:
+                pause = next(pauses, None)
+                if pause is None:
+                    return found
+                await asyncio.sleep(pause)
+            elif found.happened is None or await self._is_its_own(found, call, attempt):
+                return found
+
+    async def _is_its_own(self, found: Outcome[Any], call: Call[Any], attempt: Attempt) -> bool:
+        """Tell whether what was found is not what another write is just being told of."""
+        ref = getattr(found.value, "ref", None)
+        if not isinstance(ref, Ref) or ref in attempt.known:
+            return True  # nothing, or what was there before
+        under_way = self._under_way.get(self.provider_of(call).name)
+        if under_way:
+            await asyncio.wait(set(under_way))
+        if ref in attempt.known:
+            return False
+        self._remember(found.value, attempt)
+        return True
+
+    async def _answered(self, call: Call[T]) -> T:
         provider, operation = self.provider_of(call), _operation(call)
         written: Write | None = None
         while True:
@@ -109,8 +168,8 @@ class Fetcher:
             if done and call.request.is_write and not call.prepares:
                 written = step
             if not isinstance(found, Call):
-                if written is not None and isinstance(ref := getattr(found, "ref", None), Ref):
-                    self._written.append(ref)
+                if written is not None:
+                    self._remember(found, None)
                 return found
             call = evolve(found, question=call.question, runner=call.runner)
 
@@ -129,9 +188,25 @@ class Fetcher:
         except (TranslationError, PagingError) as error:
             raise _placed(error, provider, operation)  # noqa: B904 - the same error
 
+    def _remember(self, found: Any, attempt: Attempt | None) -> None:
+        """Remember what was written, or found to have been by whom."""
+        made = found.value if isinstance(found, Outcome) else found
+        if isinstance(ref := getattr(made, "ref", None), Ref):
+            self._written[ref] = None if attempt is None else id(attempt)
+            if len(self._written) > REMEMBERED:
+                del self._written[next(iter(self._written))]
+
     def _attempt(self, provider: Provider) -> Attempt:
         now, give_or_take = self.transport.now(provider)
-        return Attempt(since=now - give_or_take, known=frozenset(self._written))
+        known = Known(self._written)
+        attempt = Attempt(since=now - give_or_take, known=known)
+        known.attempt = id(attempt)
+        return attempt
+
+    def _patience(self, error: ProviderError) -> float:
+        """Return how long a provider may still be at work; as long again as we had waited."""
+        busy = error.status == 504 or (isinstance(error, TransportError) and error.timed_out)
+        return self.transport.timeout if busy else 0.0
 
     def _fate(self, step: Write, written: Write | None, error: ProviderError) -> ProviderError:
         """Return what to tell of an error: after a write, it is not known to have failed."""
@@ -150,7 +225,7 @@ class Fetcher:
             provider=error.provider,
             operation=error.operation,
             cause=error,
-            reconcile=last.reconciling(),
+            reconcile=last.reconciling(self._patience(error)),
         )
 
     async def batch(self, listing: Listing[T], request: Request) -> Batch[T]:
@@ -209,6 +284,13 @@ class Fetcher:
 def _conversation(items: Sequence[Any]) -> Ref | None:
     first = items[0] if items else None
     return first.conversation if isinstance(first, Message | Participant) else None
+
+
+def _looks(patience: float) -> Iterator[float]:
+    """Yield the pauses between looks: few, growing, and no longer than the patience in all."""
+    if patience:
+        yield from (patience / 15 * 2**n for n in range(4))
+    yield 0.0
 
 
 def _may_be_done(error: ProviderError) -> bool:

@@ -233,16 +233,21 @@ class Provider(Questions):
         Of `form`, what is None is left out, as in a query; of `json`, nothing is.
         """
         body, kind = None, {}
-        if json is not None:
-            body, kind = msgspec.json.encode(json), {"Content-Type": "application/json"}
-        elif form is not None:
-            body, kind = query_text(form).encode(), {"Content-Type": FORM}
-        return Request(
-            method=method,
-            url=self.url(*segments, query=query),
-            headers={**kind, **(headers or {})},
-            body=body,
-        )
+        try:
+            if json is not None:
+                body, kind = msgspec.json.encode(json), {"Content-Type": "application/json"}
+            elif form is not None:
+                body, kind = query_text(form).encode(), {"Content-Type": FORM}
+            url = self.url(*segments, query=query)
+        except UnicodeEncodeError as cause:
+            raise ConfigurationError(
+                f"a text has half of a character in it, {cause.object[cause.start]!r}, and cannot "
+                "be sent; take the lone surrogate out",
+                provider=self.name,
+            ) from cause
+        except (TypeError, ValueError, OverflowError, RecursionError) as cause:
+            raise ConfigurationError(f"this is no JSON: {cause}", provider=self.name) from cause
+        return Request(method=method, url=url, headers={**kind, **(headers or {})}, body=body)
 
     def id_of(self, ref: Ref) -> str:
         """Return the id in a ref of this provider."""

@@ -158,7 +158,9 @@ class Record(Generic[P, T]):
 
 
 def nothing(response: Response) -> None:
-    """Read an answer that says no more than yes."""
+    """Read an answer that says no more than yes; what is no JSON came from somebody else."""
+    if response.body.strip():
+        decoded(response, response.body)
 
 
 def translated(translate: Callable[[P, Raw], T], record: P, raw: Raw, at: str) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Generator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -85,11 +85,11 @@ class Recipe:
 class Attempt:
     """A write that may have happened: not before `since`, a time by the provider's own clock.
 
-    `known` are the things that this hub has written and knows of, none of which it is.
+    `known` are the things that this hub has written otherwise, none of which it is.
     """
 
     since: datetime
-    known: frozenset[Ref] = frozenset()
+    known: Container[Ref] = frozenset()
 
 
 @frozen(kw_only=True)
@@ -114,6 +114,10 @@ class Call(Recipe, Generic[T]):
     """How to find out what became of this request, if nobody knows."""
     prepares: bool = False
     """This request alone changes nothing that anyone sees; an upload does not."""
+    patience: float = 0.0
+    """How many seconds to go on asking, while the outcome is that something did not happen."""
+    attempt: Attempt | None = None
+    """The write that it is to find out about."""
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._lent().run(self).__await__()

@@ -151,6 +151,7 @@ class Transport:
                 provider=name,
                 operation=operation,
                 sent=line.busy,
+                timed_out=line.busy,
             ) from (last or cause)
 
     async def aclose(self) -> None:
@@ -272,7 +273,9 @@ class Transport:
     def _no_answer(
         self, provider: Provider | None, request: Request, operation: str, error: Exception
     ) -> TransportError:
-        if isinstance(error, TimeoutError) and not isinstance(error, NOT_SENT):
+        sent = not isinstance(error, NOT_SENT)
+        timed_out = sent and isinstance(error, TimeoutError)
+        if timed_out:
             what = f"no whole answer within {self.timeout:g} s"
         else:
             said = provider.redact(str(error)) if provider else str(error)
@@ -281,7 +284,8 @@ class Transport:
             f"{request.method} {request.place}: {what}; check base_url, the network and any proxy",
             provider=provider.name if provider else None,
             operation=operation,
-            sent=not isinstance(error, NOT_SENT),
+            sent=sent,
+            timed_out=timed_out,
         )
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from conversations_hub.provider import SHARED, Provider
+import conversations_hub
+from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, load
+from conversations_hub.questions import SHARED
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 UPDATE = os.environ.get("UPDATE_DOCS") == "1"
+SPEAKS = r"`((?:GET|POST|PUT|PATCH|DELETE) [^`]+)`"
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
@@ -29,18 +32,34 @@ def capabilities():
             for cls in classes.values()
         ]
         lines.append(f"| `{question}` | {' | '.join(marks)} |")
-    own = [", ".join(f"`{name}`" for name in native(cls)) or "–" for cls in classes.values()]
-    lines.append(f"| its own | {' | '.join(own)} |")
     return "\n".join(lines)
 
 
-def native(cls):
-    """Return the operations that only this provider has."""
-    return [
-        name
-        for name, member in inspect.getmembers(cls)
-        if getattr(member, "is_operation", False) and name not in SHARED
-    ]
+def operations():
+    lines = ["| provider | its own operations |", "| --- | --- |"]
+    for name in PROVIDERS:
+        cls = load(name)
+        page = f"[{cls.__name__}](conversations_hub/providers/{name}/README.md#operations)"
+        own = [f"`{one}`" for one in all_operations(cls) if one not in SHARED]
+        lines.append(f"| {page} | {', '.join(own)} |")
+    return "\n".join(lines)
+
+
+def all_operations(cls):
+    return [n for n, m in inspect.getmembers(cls) if getattr(m, "is_operation", False)]
+
+
+def spoken(cls):
+    """Return the table of a provider's operations, from their docstrings."""
+    lines = ["| operation | speaks | |", "| --- | --- | --- |"]
+    for name in all_operations(cls):
+        text = inspect.getdoc(getattr(cls, name))
+        paths = re.findall(SPEAKS, " ".join(text.split()))
+        first = " ".join(text.partition("\n\n")[0].split())
+        told = re.sub(rf":? *{SPEAKS}.*", "", first).rstrip(".:, ")
+        shown = ", ".join(f"`{path}`" for path in dict.fromkeys(paths))
+        lines.append(f"| `{name}` | {shown} | {told} |")
+    return "\n".join(lines)
 
 
 def environment():
@@ -53,30 +72,44 @@ def environment():
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("make", [capabilities, environment], ids=lambda make: make.__name__)
-def test_tables_are_made_from_the_code(make):
-    name = make.__name__
-    text = README.read_text(encoding="utf-8")
-    made = f"<!-- {name} -->\n\n{make()}\n\n<!-- /{name} -->"
+def check_table(page, name, table):
+    """Compare a table with what it is made from, or write it."""
+    text = page.read_text(encoding="utf-8")
+    assert f"<!-- {name} -->" in text, f"{page} has no place for the table {name}"
+    made = f"<!-- {name} -->\n\n{table}\n\n<!-- /{name} -->"
     pattern = f"<!-- {name} -->.*<!-- /{name} -->"
     whole = re.sub(pattern, lambda _: made, text, flags=re.DOTALL)
     if UPDATE:
-        README.write_text(whole, encoding="utf-8")
+        page.write_text(whole, encoding="utf-8")
     assert text == whole, "out of date: run the test once with UPDATE_DOCS=1"
 
 
+@pytest.mark.parametrize(
+    "make", [capabilities, operations, environment], ids=lambda make: make.__name__
+)
+def test_tables_are_made_from_the_code(make):
+    check_table(README, make.__name__, make())
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_providers_page_has_its_operations(name):
+    page = Path(conversations_hub.__file__).parent / "providers" / name / "README.md"
+    check_table(page, "operations", spoken(load(name)))
+
+
 def test_the_examples_run(capsys, monkeypatch):
-    """The one with credentials is compiled; the one on the emulator runs to its end."""
-    real, emulated = EXAMPLES
+    """The one with credentials is compiled; those on the emulator run to their end."""
+    real, *emulated = EXAMPLES
     compile(real, "README.md", "exec")
     ran = []
     run = asyncio.run
     monkeypatch.setattr(asyncio, "run", lambda main: ran.append(run(main)))
-    exec(compile(emulated, "README.md", "exec"), {"__name__": "example"})
+    for example in emulated:
+        exec(compile(example, "README.md", "exec"), {"__name__": "example"})
     out = capsys.readouterr().out
-    assert ran == [None]
-    assert "10 conversations from" in out
-    assert "more messages" in out
+    assert ran == [None] * len(emulated)
+    for told in ("10 conversations from", "more messages", "sent once", "it was done"):
+        assert told in out
 
 
 def test_every_link_to_a_file_leads_to_one():

@@ -4,17 +4,21 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, assert_type
 
 from conversations_hub import (
+    AmbiguousWriteError,
+    Attachment,
     Circuit,
     Clio,
     Conversation,
     ConversationsHub,
     Message,
+    Outcome,
     Page,
     Pager,
     Participant,
     Provider,
     Ref,
     Twilio,
+    Upload,
 )
 
 
@@ -29,6 +33,32 @@ async def hub_members(hub: ConversationsHub) -> None:
     assert_type(hub[Clio], Clio)
     assert_type(hub["clio"], Provider)
     assert_type(hub.providers, Mapping[str, Provider])
+
+
+async def writes(hub: ConversationsHub) -> None:
+    """Check what writes give."""
+    ref = Ref("clio", "42")
+    assert_type(await hub.send(ref, "hi", attachments=[b"", Upload(b"", name="a")]), Message)
+    assert_type(await hub.edit(ref, "1", text="hi"), Message)
+    await hub.delete_message(ref, "1")
+    assert_type(await hub.create(Clio, title="hi", participants=["contact/1"]), Conversation)
+    assert_type(await hub.update(ref, title="hi"), Conversation)
+    assert_type(await hub.archive(ref), Conversation)
+    assert_type(await hub.unarchive(ref), Conversation)
+    assert_type(await hub.close(ref), Conversation)
+    await hub.delete(ref)
+    assert_type(await hub.add_participant(ref, "ann"), Participant)
+    await hub.remove_participant(ref, "ann")
+    await hub.mark_read(ref)
+    async for chunk in hub.download(Attachment(url="/x"), provider=ref):
+        assert_type(chunk, bytes)
+    assert_type(await hub.download(Attachment(url="/x")).read(), bytes)
+
+
+async def ambiguity(error: AmbiguousWriteError) -> None:
+    """Check what finds out what became of a write."""
+    if error.reconcile is not None:
+        assert_type(await error.reconcile, Outcome[Any])
 
 
 async def recipes(hub: ConversationsHub, twilio: Twilio) -> None:

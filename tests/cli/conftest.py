@@ -1,6 +1,7 @@
 import asyncio
 import sys
 import threading
+from contextlib import contextmanager
 from itertools import chain
 
 import pytest
@@ -10,10 +11,10 @@ from conversations_hub.emulator import Emulator
 from conversations_hub.providers import PROVIDERS, load
 
 
-@pytest.fixture(scope="session")
-def served():
-    """An emulator in a thread of its own, since each command runs its own event loop."""
-    emulator = Emulator(seed=5, scale=0.05)
+@contextmanager
+def _serving(seed):
+    """Run an emulator in a thread of its own, since each command runs its own event loop."""
+    emulator = Emulator(seed=seed, scale=0.05)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         runner.run(emulator.__aenter__())
@@ -23,6 +24,17 @@ def served():
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         runner.run(emulator.__aexit__(None, None, None))
+
+
+@pytest.fixture(scope="session")
+def serving():
+    return _serving
+
+
+@pytest.fixture(scope="session")
+def served(serving):
+    with serving(seed=5) as emulator:
+        yield emulator
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ from conversations_hub import (
 from conversations_hub.emulator.server import Server
 from conversations_hub.models import MessageState
 from conversations_hub.providers.clio import Clio, fields, payloads, translate
+from conversations_hub.providers.clio.account import PAGES
 from conversations_hub.providers.clio.emulator import ClioApi, ClioSwitches
-from conversations_hub.providers.clio.provider import PAGES
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Answer
 from conversations_hub.wire import Request, Response
@@ -769,6 +769,11 @@ def test_capabilities():
         "participants",
         "conversation",
         "message",
+        "send",
+        "create",
+        "archive",
+        "unarchive",
+        "mark_read",
     }
 
 

@@ -200,5 +200,6 @@ def test_refs_of_another_provider_are_refused(name):
         other = Ref("somebody-else", ref.id)
         for question in ("send", "update", "archive", "close", "delete", "mark_read"):
             if question in provider.capabilities:
+                what = {"text": "hi"} if question == "send" else {}
                 with pytest.raises(ConfigurationError, match="belongs to"):
-                    getattr(provider, question)(other)
+                    getattr(provider, question)(other, **what)

@@ -27,6 +27,12 @@ CONVERSATION = (
     f"last_message{{id,etag,date,body,created_at,updated_at}},{MEMBERSHIPS},"
     "documents{id,etag,name,filename,content_type,size}"
 )
+USER = (
+    "id,etag,name,first_name,last_name,initials,email,phone_number,time_zone,enabled,"
+    "account_owner,clio_connect,court_rules_default_attendee,default_calendar_id,"
+    "subscription_type,roles,rate,created_at,updated_at"
+)
+WEBHOOK = "id,etag,url,fields,shared_secret,model,status,events,expires_at,created_at,updated_at"
 
 _FIELD = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
@@ -42,7 +48,7 @@ class Ladder:
     rung: int = 0
 
 
-def extra(value: str | Iterable[str]) -> tuple[str, ...]:
+def checked(value: str | Iterable[str]) -> tuple[str, ...]:
     """Check what to ask for besides ours, such as `messages` or `matter{number}`."""
     texts = (value,) if isinstance(value, str) else tuple(value)
     for text in texts:

@@ -115,3 +115,42 @@ class Addresses(Struct, frozen=True, gc=False):
     """A page of messages, read for the people in it."""
 
     data: list[Address]
+
+
+class Numbered(Struct, frozen=True, gc=False):
+    """Anything, of which only its number is looked at."""
+
+    id: int
+
+
+class Numbers(Struct, frozen=True, gc=False):
+    """A page of anything, read for the numbers."""
+
+    data: list[Numbered]
+
+
+class Circle(Struct, frozen=True, gc=False):
+    """As much of a conversation as a reply has to repeat."""
+
+    subject: str | None = None
+    memberships: list[Member] | None = None
+
+
+class Line(Struct, frozen=True, gc=False):
+    """As much of a message as tells who is in its conversation, and what comes after it."""
+
+    id: int
+    sender: Person | None = None
+    receivers: tuple[Person, ...] | None = None
+
+
+class Lines(Struct, frozen=True, gc=False):
+    """A page of messages, read for what comes after them."""
+
+    data: list[Line]
+
+
+class Sent(Struct, frozen=True, gc=False):
+    """A message that was just sent, read for the conversation that it began."""
+
+    conversation: Numbered

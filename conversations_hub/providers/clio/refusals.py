@@ -44,6 +44,8 @@ def _explained(request: Request, response: Response, message: str, added: Collec
         return f"{message} Counted from the newest, Clio's lists end here; ask for the oldest first"
     if response.status == 410:
         return f"{message or 'gone'}; X-API-VERSION is invalid or retired, see api_version"
+    if response.status == 412:
+        return f"{message or 'changed'}; it is another version than that of if_match"
     if fields.refused(message) in added:
         return f"{message}; take it out of conversation_fields and message_fields"
     return message
