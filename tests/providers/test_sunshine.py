@@ -489,7 +489,11 @@ def test_what_cannot_be_asked(ask, error, words):
 
 
 def test_capabilities():
-    assert SUNSHINE.capabilities == {"conversations", "messages", "participants", "conversation"}
+    assert SUNSHINE.capabilities == {
+        *("conversations", "messages", "participants", "conversation"),
+        *("send", "delete_message", "create", "update", "delete"),
+        *("add_participant", "remove_participant", "mark_read"),
+    }
 
 
 MOMENT = at("2026-02-27T16:00:03.901")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from conversations_hub.paging import CursorPaging
 from conversations_hub.reading import Answer
@@ -35,6 +35,8 @@ FORWARDS = ForwardPaging(
     edge=lambda records: records[-1].id,
     size="page[size]",
 )
+# The same for records that are read without a payload's type.
+VALUES = evolve(FORWARDS, edge=lambda records: records[-1]["id"])
 # Messages begin with their newest page, and `links.next` would lead away from the others.
 BACKWARDS = CursorPaging(
     param="page[before]",

@@ -143,3 +143,10 @@ class Participant(Struct, frozen=True, gc=False, rename="camel"):
     user_id: str | None = None
     client_associations: list[ClientAssociation] | None = None
     last_read: Moment | None = None
+
+
+class Uploaded(Struct, frozen=True, gc=False, rename="camel"):
+    """Where a file is that was uploaded."""
+
+    media_url: str
+    media_type: str | None = None
