@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib import import_module
 from unittest.mock import patch
 
@@ -13,6 +13,7 @@ from conversations_hub import ConversationsHub
 from conversations_hub.emulator import Emulator
 from conversations_hub.providers import PROVIDERS, load
 from conversations_hub.transport import Transport
+from switches import WRITING, turns
 
 # What a provider must be asked as, to have been asked everything: with these settings, too.
 FORMS = {"twilio": [{}, {"service_sid": "the default service"}]}
@@ -38,10 +39,10 @@ def spying(called):
 
 
 @asynccontextmanager
-async def everything_asked(name):
+async def everything_asked(name, **switches):
     """Ask a provider everything on an emulator: what was called, and what was requested."""
     called = set()
-    async with Emulator(seed=5, scale=0.2, only=[name]) as emulator:
+    async with Emulator(seed=5, scale=0.1, only=[name], switches={name: switches}) as emulator:
         server = emulator.servers[name]
         for form in forms(name, server.api):
             (provider,) = emulator.providers()
@@ -56,6 +57,22 @@ async def test_every_operation_is_called(name):
     async with everything_asked(name) as (called, requests):
         assert operations(load(name)) - called == set()
     assert not [r for r in requests if r.status >= 500]
+
+
+def turned():
+    """Yield every position of the switches about writing, but the defaults."""
+    for name, switches in WRITING.items():
+        for switch, values in switches.items():
+            for turn in turns(values)[1:]:
+                yield pytest.param(name, switch, turn, id=f"{name}: {switch}={turn.value}")
+
+
+@pytest.mark.parametrize(("name", "switch", "turn"), list(turned()))
+async def test_what_is_not_known_for_sure_breaks_nothing(name, switch, turn):
+    """Everything works either way, or ends in the error that says why it cannot."""
+    with pytest.raises(turn.error) if turn.error else nullcontext():
+        async with everything_asked(name, **{switch: turn.value}):
+            pass
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

@@ -5,6 +5,7 @@ Both live beside the project and are skipped where they are absent.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from conversations_hub import (
 )
 from conversations_hub.emulator import Emulator
 from conversations_hub.providers import PROVIDERS, load
+from providers.test_operations import everything_asked
 
 # Where they must be there, as in CI, nothing is skipped.
 REQUIRED = os.environ.get("CONTRACT_REQUIRED") == "1"
@@ -100,6 +102,64 @@ async def test_the_validator_accepts_every_request(contracts, name):
             )
         )
     }
+    assert problems == {}
+
+
+# Paths that are no part of the conversation APIs that are covered.
+NOT_OURS = {"sunshine": r"/oauth/"}
+# What the validator cannot read: a deep object whose key has a dot in it.
+ELSEWHERE = {
+    "twilio": r"/Media|temporary-media",
+    "sunshine": r"/attachments/|/apps/",
+    "clio": r"/documents/|/storage/",
+    "circuit": r"fileapi|/files/",
+}
+"""Files have hosts and paths that no description has."""
+BEYOND = {("sunshine", "GET", "users"): ["Missing required query parameter: filter"]}
+
+
+def described(name):
+    """Return the operations of a description: method, pattern of the path, and name."""
+    spec = json.loads((FOLDER.parent / "specs" / f"{name}.openapi.json").read_text())
+    for path, item in spec["paths"].items():
+        if re.search(NOT_OURS.get(name, "^$"), path):
+            continue
+        pattern = re.sub(r"\{[^}]+\}", "[^/]+", path)
+        for method, operation in item.items():
+            if method in {"get", "post", "put", "patch", "delete"}:
+                yield method.upper(), path, pattern, operation["operationId"]
+
+
+def serving(operations, request):
+    """Return the described operation that a request is for, the most literal path first."""
+    path = request.target.partition("?")[0]
+    found = [
+        (path_.count("{"), name)
+        for method, path_, pattern, name in operations
+        if method == request.method and re.fullmatch(f".*{pattern}", path)
+    ]
+    return min(found)[1] if found else None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_every_operation_of_the_description_is_asked_as_described(contracts, name):
+    operations = list(described(name))
+    async with everything_asked(name) as (_, requests):
+        pass
+    asked = {serving(operations, request) for request in requests}
+    assert {operation for *_, operation in operations} - asked == set()
+    problems = {}
+    for request in requests:
+        if serving(operations, request) is None:
+            assert re.search(ELSEWHERE[name], request.target), request.target
+            continue
+        found = contracts[name].check(
+            request.method, request.target, headers=request.headers, body=request.body
+        )
+        last = request.target.partition("?")[0].rpartition("/")[2]
+        if found and BEYOND.get((name, request.method, last)) != found:
+            problems[request.method, request.target] = found
     assert problems == {}
 
 

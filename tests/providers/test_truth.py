@@ -22,6 +22,7 @@ from conversations_hub.emulator import Emulator
 from conversations_hub.providers import PROVIDERS, attribute
 from conversations_hub.retrying import pause_after
 from support import ids
+from switches import WRITING, turns
 
 SIZES = (1, 2, 3, 7, None)
 LISTS = ("conversations", "messages", "participants")
@@ -192,9 +193,11 @@ def switches_of(name):
 def test_every_switch_is_declared_in_every_position(name):
     """A new switch, or a new position of one, begins here."""
     told = attrs.fields_dict(switches_of(name))
-    assert set(SWITCHES[name]) == set(told)
+    ours = {s: [p.value for p in positions(v)] for s, v in SWITCHES[name].items()}
+    ours |= {s: [t.value for t in turns(v)] for s, v in WRITING[name].items()}
+    assert set(ours) == set(told)
     for switch, one in told.items():
-        declared = [p.value for p in positions(SWITCHES[name][switch])]
+        declared = ours[switch]
         assert declared[0] == one.default
         if get_origin(one.type) is Literal:
             assert set(declared) == set(get_args(one.type)), switch
