@@ -106,3 +106,10 @@ class User(Struct, frozen=True, gc=False, rename="camel"):
     first_name: str | None = None
     last_name: str | None = None
     user_type: str | None = None
+
+
+class Uploaded(Struct, frozen=True, gc=False, rename="camel"):
+    """A file that was sent in: under which id it is attached, and which it has from then on."""
+
+    attachment_id: str
+    file_id: str | None = None

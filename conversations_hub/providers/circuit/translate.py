@@ -11,7 +11,6 @@ from urllib.parse import urljoin
 import msgspec
 
 from conversations_hub.construct import constructor
-from conversations_hub.html_text import plain
 from conversations_hub.models import (
     Attachment,
     Author,
@@ -26,6 +25,7 @@ from conversations_hub.models import (
     Role,
 )
 from conversations_hub.providers.circuit import events, payloads
+from conversations_hub.providers.circuit.markup import shown
 from conversations_hub.raw import Raw
 
 _new_attachment = constructor(Attachment)
@@ -58,9 +58,6 @@ ROLES = {
 # Without a type it is RICH, as the vendor's own SDK reads it.
 MARKUP = (None, "RICH")
 CONTENT_TYPES = (*MARKUP, "PLAIN")
-# Bots hide their own data in front of what people see.
-PRIVATE = "||::$$privateData="
-PRIVATE_END = "::||"
 
 
 def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
@@ -179,14 +176,7 @@ def _words(payload: payloads.Item, text: payloads.Text) -> tuple[str | None, str
     content = text.content
     if content is None or text.content_type not in MARKUP:
         return content, None
-    return plain(_public(content)), content
-
-
-def _public(content: str) -> str:
-    if not content.startswith(PRIVATE):
-        return content
-    end = content.find(PRIVATE_END, len(PRIVATE))
-    return content[end + len(PRIVATE_END) :] if end >= 0 else content
+    return shown(content), content
 
 
 def _metadata(payload: payloads.Item, text: payloads.Text) -> Mapping[str, Any]:
@@ -194,13 +184,13 @@ def _metadata(payload: payloads.Item, text: payloads.Text) -> Mapping[str, Any]:
     if text.liked_user_ids:
         found["likes"] = text.liked_user_ids
     if text.form_meta_data is not None:
-        found["form"] = _form(text.form_meta_data)
+        found["form"] = form(text.form_meta_data)
     if payload.system is not None and payload.system.affected_participants:
         found["affected"] = payload.system.affected_participants
     return found
 
 
-def _form(text: str) -> Any:
+def form(text: str) -> Any:
     """Read a form's description, which comes as JSON inside of JSON."""
     try:
         return msgspec.json.decode(text)
