@@ -100,11 +100,11 @@ class AmbiguousWriteError(ProviderError):
         *,
         provider: str | None = None,
         operation: str | None = None,
-        cause: ProviderError | None = None,
+        cause: HubError | None = None,
         reconcile: Call[Outcome[Any]] | None = None,
     ) -> None:
         super().__init__(message, provider=provider, operation=operation)
-        self.cause: ProviderError | None = cause
+        self.cause: HubError | None = cause
         self.reconcile: Call[Outcome[Any]] | None = reconcile
         if cause is not None:
             self.status: int | None = cause.status

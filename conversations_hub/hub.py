@@ -17,7 +17,7 @@ from attrs import evolve
 from conversations_hub import checkpoint as saving
 from conversations_hub.download import Download
 from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
-from conversations_hub.fetch import Fetcher, Walk
+from conversations_hub.fetch import Fetcher
 from conversations_hub.models import (
     Attachment,
     Conversation,
@@ -34,6 +34,7 @@ from conversations_hub.providers import configured
 from conversations_hub.questions import File
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.transport import Transport
+from conversations_hub.walk import Walk
 from conversations_hub.wire import Request
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ from conversations_hub.errors import (
     ProviderError,
     TranslationError,
 )
-from conversations_hub.fetch import Batch, Fetcher, Walk, is_new, key_of
+from conversations_hub.fetch import Batch, Fetcher
 from conversations_hub.recipes import Page
+from conversations_hub.walk import Walk, is_new, key_of
 
 T = TypeVar("T")
 

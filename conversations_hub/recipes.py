@@ -85,11 +85,17 @@ class Recipe:
 class Attempt:
     """A write that may have happened: not before `since`, a time by the provider's own clock.
 
-    `known` are the things that this hub has written otherwise, none of which it is.
+    `known` are the things that this hub has written otherwise, none of which it is. Both are
+    looked at when the provider answers: then the hub knows more, its clock among other things.
     """
 
-    since: datetime
+    _since: datetime | Callable[[], datetime] = field(alias="since")
     known: Container[Ref] = frozenset()
+
+    @property
+    def since(self) -> datetime:
+        """The time before which it was not made."""
+        return self._since if isinstance(self._since, datetime) else self._since()
 
 
 @frozen(kw_only=True)

@@ -115,12 +115,18 @@ class Transport:
             line=line,
         )
 
-    def now(self, provider: Provider) -> tuple[datetime, timedelta]:
-        """Return the time by a provider's clock, as its answers told it, and how sure that is."""
-        now = datetime.now(UTC)
-        if provider.name not in self._clocks:
-            return now, UNSURE
-        return now + self._clocks[provider.name], SURE
+    def now(self, provider: Provider) -> Callable[[], datetime]:
+        """Return what tells this moment, at the earliest, by a provider's clock.
+
+        How far the clocks are apart is learned from its answers, also from later ones.
+        """
+        moment = datetime.now(UTC)
+
+        def earliest() -> datetime:
+            apart = self._clocks.get(provider.name)
+            return moment - UNSURE if apart is None else moment + apart - SURE
+
+        return earliest
 
     async def _persist(
         self,

@@ -132,7 +132,10 @@ def gone(
 
 
 def after(call: Call[T], then: Callable[[T], R | Call[R]]) -> Call[R]:
-    """Return the call whose value, once it is there, leads on to another value or call."""
+    """Return the call whose value, once it is there, leads on to another value or call.
+
+    How to find out what became of it is left to the caller, for it is about another value.
+    """
 
     def step(value: T | Call[T]) -> R | Call[R]:
         return after(value, then) if isinstance(value, Call) else then(value)

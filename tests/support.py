@@ -146,9 +146,10 @@ class FakeTransport:
 
     answers: dict
     asked: list = field(factory=list)
+    timeout: float = 1.0
 
     def now(self, provider):
-        return datetime.now(UTC), timedelta(seconds=2)
+        return lambda: datetime.now(UTC) - timedelta(seconds=2)
 
     async def send(self, provider, request, operation):
         cursor = request.query.get("cursor")

@@ -18,9 +18,10 @@ ROWS = [
     ["paging", "provider", "writing"],
     ["values"],
     ["providers"],
-    ["people", "transport"],
+    ["people", "transport", "fates"],
     ["fetch"],
-    ["pager", "download"],
+    ["walk", "download"],
+    ["pager"],
     ["hub"],
 ]
 ROW = {name: index for index, row in enumerate(ROWS) for name in row}
@@ -92,7 +93,18 @@ def test_only_the_transport_touches_the_network(path):
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_nothing_but_the_loops_that_wait_is_async(path):
-    waits = {"recipes", "fetch", "pager", "download", "transport", "hub", "cli", "emulator"}
+    waits = {
+        "recipes",
+        "fates",
+        "fetch",
+        "walk",
+        "pager",
+        "download",
+        "transport",
+        "hub",
+        "cli",
+        "emulator",
+    }
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree)):
         assert area(path) in waits

@@ -111,24 +111,25 @@ class Schedule:
     hub: ConversationsHub
     server: Any
     faults: list = field(factory=list)
+    fault: tuple | None = None
     ref: Ref | None = None
     title: str | None = None
     messages: dict[str, str] = field(factory=dict)
     people: set[str] = field(factory=set)
 
     def before(self, request):
-        if request.method == "GET" or not self.faults:
+        """Take the next fault for the next write, and let it strike first if it is to."""
+        if request.method == "GET":
             return None
-        fault = self.faults[0]
-        if fault is None or fault[0] == "before":
-            self.faults.pop(0)
-        return fault[1](request, None) if fault and fault[0] == "before" else None
+        self.fault = self.faults.pop(0) if self.faults else None
+        when, strike = self.fault or ("", None)
+        return strike(request, None) if when == "before" else None
 
     def after(self, request, answer):
-        if request.method == "GET" or not self.faults or answer.status >= 300:
+        when, strike = self.fault or ("", None)
+        if request.method == "GET" or when != "after" or answer.status >= 300:
             return None
-        fault = self.faults.pop(0)
-        return fault[1](request, answer) if fault else None
+        return strike(request, answer)
 
     async def told(self, call, faults):
         """Carry out a write: whether it happened, and what came of it."""
@@ -219,7 +220,7 @@ STEPS = ["send", "edit", "delete_message", "update", "add_participant", "remove_
 
 
 def _left(participant):
-    return (participant.raw or {}).get("participantType") == "FORMER"
+    return (participant.raw or {}).get("type") == "FORMER"
 
 
 def able(name):

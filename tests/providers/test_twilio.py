@@ -41,8 +41,9 @@ from conversations_hub import (
 )
 from conversations_hub.emulator import Server
 from conversations_hub.providers.twilio import payloads, translate
+from conversations_hub.providers.twilio.account import PAGES
 from conversations_hub.providers.twilio.emulator import TwilioApi, TwilioSwitches
-from conversations_hub.providers.twilio.provider import PAGES
+from conversations_hub.questions import SHARED
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Answer
 from conversations_hub.wire import Request, Response
@@ -53,7 +54,8 @@ SERVICE = "IS7a20b1c39d2c41b7e5a3c0020b2d4e6f"
 HERE = Ref("twilio", "CH9c42d3e59d2c41b7e5a3c0040b2d4e6f")
 TWILIO = Twilio(account_sid=ACCOUNT, auth_token="a-token")
 ROOT = "https://conversations.twilio.com/v1"
-FILES = f"https://mcs.us1.twilio.com/v1/Services/{SERVICE}/Media"
+MEDIA = "https://mcs.us1.twilio.com"
+FILES = f"{MEDIA}/v1/Services/{SERVICE}/Media"
 
 
 def at(text):
@@ -247,7 +249,7 @@ def test_conversations(sample, name):
 def test_messages(sample, name):
     payload = sample("twilio", f"message-{name}")
     read = msgspec.convert(payload, payloads.Message)
-    got = translate.message(HERE, "us1", read, Raw.of(payload))
+    got = translate.message(HERE, MEDIA, read, Raw.of(payload))
     assert got == MESSAGES[name]
     assert got.raw == payload
 
@@ -318,7 +320,7 @@ def test_what_a_participants_list_says_of_conversations():
 def test_direction(author, present, direction, role):
     who = sid("MB", 1) if present else None
     body = {"sid": "IM1", "author": author, "participant_sid": who}
-    got = translate.message(HERE, "us1", msgspec.convert(body, payloads.Message), Raw.of(body))
+    got = translate.message(HERE, MEDIA, msgspec.convert(body, payloads.Message), Raw.of(body))
     assert got.direction is direction
     assert got.author == Author(ref=ref(who) if who else None, name=author, role=role)
 
@@ -364,22 +366,33 @@ def test_a_message_says_where_it_is():
 
 
 @pytest.mark.parametrize(
-    ("settings", "host"),
+    ("settings", "place"),
     [
-        ({}, "mcs.us1.twilio.com"),
-        ({"edge": "sydney"}, "mcs.us1.twilio.com"),
-        ({"edge": "dublin", "region": "ie1"}, "mcs.ie1.twilio.com"),
+        ({}, "https://mcs.us1.twilio.com"),
+        ({"edge": "sydney"}, "https://mcs.us1.twilio.com"),
+        ({"edge": "dublin", "region": "ie1"}, "https://mcs.ie1.twilio.com"),
+        (
+            {"base_url": "https://conversations.dublin.ie1.twilio.com", "region": "ie1"},
+            "https://mcs.ie1.twilio.com",
+        ),
+        ({"base_url": "http://gateway.test/t/", "region": "ie1"}, "http://gateway.test/t"),
+        ({"media_url": "https://files.test/m/"}, "https://files.test/m"),
+        (
+            {"base_url": "http://gateway.test", "media_url": "https://files.test"},
+            "https://files.test",
+        ),
     ],
 )
-def test_where_files_are(settings, host):
+def test_where_files_are(settings, place):
     record = {"sid": "IM1", "chat_service_sid": SERVICE, "media": [{"sid": "ME1"}]}
-    provider = evolve(TWILIO, service_sid=SERVICE, base_url="http://gateway.test", **settings)
+    provider = evolve(TWILIO, service_sid=SERVICE, **settings)
     page = read_page(provider.messages(HERE), messages=[record])
     body = json.dumps(record).encode()
     one = provider.message(HERE, "IM1").read(Response(status=200, body=body))
     for found in (page.items[0], one):
         url = found.attachments[0].url
-        assert url == f"https://{host}/v1/Services/{SERVICE}/Media/ME1/Content"
+        assert url == f"{place}/v1/Services/{SERVICE}/Media/ME1/Content"
+    assert provider.origins == {provider.base_url.origin(), URL(place).origin()}
 
 
 def test_another_name_goes_into_every_ref():
@@ -656,8 +669,7 @@ def test_what_cannot_be_asked(ask, error, words):
 
 
 def test_capabilities():
-    shared = {"conversations", "messages", "participants", "conversation", "message"}
-    assert TWILIO.capabilities == shared
+    assert set(SHARED) - TWILIO.capabilities == {"archive", "unarchive"} == set(TWILIO.nearest)
 
 
 CREATED, UPDATED = at("2026-03-02T09:00:00"), at("2026-03-02T09:14:51")

@@ -68,8 +68,8 @@ def conversation(
     )
 
 
-def message(conversation: Ref, region: str, payload: payloads.Message, raw: Raw) -> Message:
-    """Translate one message; the region is where its files are."""
+def message(conversation: Ref, media: str, payload: payloads.Message, raw: Raw) -> Message:
+    """Translate one message; its files are below the URL `media`."""
     provider = conversation.provider
     where = payload.conversation_sid
     created, updated = payload.date_created, payload.date_updated
@@ -82,7 +82,7 @@ def message(conversation: Ref, region: str, payload: payloads.Message, raw: Raw)
         direction=direction,
         author=author,
         text=payload.body,
-        attachments=_attachments(payload, region) if payload.media else (),
+        attachments=_attachments(payload, media) if payload.media else (),
         state=EDITED if updated and updated != created else SENT,
         sent_at=sent_at,
         updated_at=sent_at if updated == created else utc(updated),
@@ -168,21 +168,21 @@ def _side(author: str | None, participant: str | None) -> tuple[Direction, Role]
     return Direction.UNKNOWN, Role.UNKNOWN
 
 
-def _attachments(payload: payloads.Message, region: str) -> tuple[Attachment, ...]:
+def _attachments(payload: payloads.Message, media: str) -> tuple[Attachment, ...]:
     return tuple(
         Attachment(
-            id=media.sid,
-            name=media.filename,
-            media_type=media.content_type,
-            size=media.size,
-            url=_content(region, payload.chat_service_sid, media.sid),
+            id=file.sid,
+            name=file.filename,
+            media_type=file.content_type,
+            size=file.size,
+            url=_content(media, payload.chat_service_sid, file.sid),
         )
-        for media in payload.media or ()
+        for file in payload.media or ()
     )
 
 
-def _content(region: str, service: str | None, media: str | None) -> str | None:
+def _content(media: str, service: str | None, file: str | None) -> str | None:
     """Return where a file's bytes are, which takes the service that default messages lack."""
-    if service is None or media is None:
+    if service is None or file is None:
         return None
-    return f"https://mcs.{region}.twilio.com/v1/Services/{service}/Media/{media}/Content"
+    return f"{media}/v1/Services/{service}/Media/{file}/Content"

@@ -1,0 +1,138 @@
+"""What becomes of a write: whether it is known, how to find out, and what was written so far."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from attrs import evolve, field, frozen, mutable
+
+from conversations_hub.errors import (
+    AmbiguousWriteError,
+    HubError,
+    PagingError,
+    ServerError,
+    TranslationError,
+    TransportError,
+)
+from conversations_hub.models import Ref
+from conversations_hub.recipes import Attempt, Call, Outcome
+
+REMEMBERED = 1000
+"""So many things are remembered that were written."""
+
+
+@frozen(kw_only=True)
+class Write:
+    """One request of a call, and when it was made."""
+
+    call: Call[Any]
+    attempt: Attempt
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether anybody sees what it changes."""
+        return self.call.request.is_write and not self.call.prepares
+
+    def reconciling(self, patience: float) -> Call[Outcome[Any]] | None:
+        """Return the call that finds out what became of it."""
+        if self.call.reconcile is None:
+            return None
+        return evolve(
+            self.call.reconcile(self.attempt),
+            question=self.call.question,
+            runner=self.call.runner,
+            attempt=self.attempt,
+            patience=patience,
+        )
+
+
+def fate_of(step: Write, written: Write | None, error: HubError, timeout: float) -> HubError:
+    """Return what to tell of an error: after a write, it is not known to have failed.
+
+    A provider that may still be at work is given as long again as we had waited.
+    """
+    unsure = step.is_seen and _may_be_done(error)
+    last = step if unsure else written
+    if last is None or isinstance(error, AmbiguousWriteError):
+        return error
+    timed_out = isinstance(error, TransportError) and error.timed_out
+    return AmbiguousWriteError(
+        f"{'it may have been done' if unsure else 'a part of it was done'}: {error.args[0]}; "
+        f"{'await error.reconcile' if last.call.reconcile else 'read it back'} to find out "
+        "before you repeat it",
+        provider=error.provider,
+        operation=error.operation,
+        cause=error,
+        reconcile=last.reconciling(timeout if timed_out or error.status == 504 else 0.0),
+    )
+
+
+def _may_be_done(error: HubError) -> bool:
+    """Tell whether a write that ended so may have been carried out."""
+    if isinstance(error, TransportError):
+        return error.sent
+    return isinstance(error, ServerError | TranslationError | PagingError)
+
+
+def looks(patience: float) -> Iterator[float]:
+    """Yield the pauses between looks: few, growing, and no longer than the patience in all."""
+    if patience:
+        yield from (patience / 15 * 2**n for n in range(4))
+
+
+@mutable(eq=False)
+class Known:
+    """What a hub has written so far, but for what one attempt turned out to have written."""
+
+    written: dict[Ref, Known | None]
+
+    def __contains__(self, ref: object) -> bool:
+        return isinstance(ref, Ref) and self.written.get(ref, self) is not self
+
+
+@mutable
+class Memory:
+    """What a hub wrote lately, and which of its calls wait for an answer."""
+
+    _written: dict[Ref, Known | None] = field(factory=dict, init=False)
+    """With the attempt that turned out to have written it, if somebody had to look."""
+    _calls: dict[str, set[asyncio.Future[None]]] = field(factory=dict, init=False)
+
+    def attempt(self, now: Callable[[], datetime]) -> Attempt:
+        """Return what is known of a write that is made now, by a clock yet to be compared."""
+        return Attempt(since=now, known=Known(self._written))
+
+    @contextmanager
+    def under_way(self, provider: str) -> Iterator[None]:
+        """Let those wait who look for what became of another write."""
+        done = asyncio.get_running_loop().create_future()
+        calls = self._calls.setdefault(provider, set())
+        calls.add(done)
+        try:
+            yield
+        finally:
+            calls.discard(done)
+            done.set_result(None)
+
+    def remember(self, found: Any, owner: Known | None = None) -> None:
+        """Remember what was written."""
+        if isinstance(ref := getattr(found, "ref", None), Ref):
+            self._written[ref] = owner
+            if len(self._written) > REMEMBERED:
+                del self._written[next(iter(self._written))]
+
+    async def claimed(self, found: Any, attempt: Attempt, provider: str) -> bool:
+        """Tell whether what was found is not what another write is just being told of."""
+        ref = getattr(found, "ref", None)
+        if not isinstance(ref, Ref) or ref in attempt.known:
+            return True  # nothing, or what was there before
+        if calls := set(self._calls.get(provider, ())):
+            await asyncio.wait(calls)
+        if ref in attempt.known:
+            return False
+        self.remember(found, attempt.known if isinstance(attempt.known, Known) else None)
+        return True

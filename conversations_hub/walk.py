@@ -1,0 +1,180 @@
+"""Walks through one list, page by page, and finds its place again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, Generic, TypeVar, cast
+
+from attrs import evolve, field, mutable
+
+from conversations_hub.errors import CursorExpiredError, PagingError, TranslationError
+from conversations_hub.fetch import Batch, Fetcher, operation_of, placed
+from conversations_hub.models import Ref
+from conversations_hub.recipes import Listing
+from conversations_hub.wire import Request
+
+T = TypeVar("T")
+
+TRAIL = 10
+"""So many items are remembered to find a place by."""
+
+
+def key_of(item: Any) -> str:
+    """Return what an item is known by: its id, or for small values the value itself."""
+    ref = getattr(item, "ref", None)
+    return ref.id if isinstance(ref, Ref) else repr(item)
+
+
+@mutable(kw_only=True, eq=False)
+class Walk(Generic[T]):
+    """One list on its way: the request that is next and the pages that came ahead of need."""
+
+    fetcher: Fetcher
+    listing: Listing[T]
+    next: Request | None
+    taken: set[str] = field(factory=set)
+    """Items that the consumer had before a checkpoint was saved and that will come once more."""
+    trail: tuple[str, ...] = ()
+    """The last items of the pages before `next`: where to go on from if its cursor expires."""
+    ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
+    task: asyncio.Task[None] | None = field(default=None, init=False)
+    _gave_up: Request | None = field(default=None, init=False)
+    _asked: set[int] = field(factory=set, init=False)
+    _gathered: list[T | TranslationError] = field(factory=list, init=False)
+    _expired: CursorExpiredError | None = field(default=None, init=False)
+    """Why the list is read once more from its start, up to the trail."""
+    _place: Request | None = field(default=None, init=False)
+    """The request whose cursor expired, until its place is found: where a checkpoint goes on."""
+    _met: bool = field(default=False, init=False)
+
+    async def step(self) -> Batch[T]:
+        """Return the next page; after an error the next step asks for the same page again."""
+        if self.listing.sort_key is not None:
+            return await self._whole()
+        return await self._page()
+
+    async def _page(self) -> Batch[T]:
+        request = cast("Request", self.next)
+        asked = hash(request.key)
+        if asked in self._asked:
+            raise placed(
+                PagingError(f"the list goes in circles: a page of {request.place} comes again"),
+                self.fetcher.provider_of(self.listing),
+                operation_of(self.listing),
+            )
+        try:
+            batch = await self.fetcher.batch(self.listing, request)
+        except CursorExpiredError as error:
+            self._start_anew(error)
+            return await self._page()
+        if self._place is not None:
+            batch = self._caught_up(batch, self._place)
+        keys = [key_of(item) for item in batch.items[-TRAIL:]]
+        trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
+        self._asked.add(asked)
+        self.next = batch.next
+        return evolve(batch, trail=trail)
+
+    def _start_anew(self, error: CursorExpiredError) -> None:
+        """Go back to the first page, once, to find the place by the items before it."""
+        if self._expired is not None or not self.trail:
+            raise error
+        self._expired, self._met = error, False
+        self._asked.clear()
+        self._place, self.next = self.next, self.listing.request
+
+    def _caught_up(self, batch: Batch[T], place: Request) -> Batch[T]:
+        """Leave out what was delivered before the cursor expired.
+
+        Where items may repeat, whoever reads drops them. Else the list is in an order that
+        lasts, so that all up to the trail has been there.
+        """
+        keys = [key_of(item) for item in batch.items]
+        last = max((n for n, key in enumerate(keys) if key in self.trail), default=None)
+        if self.listing.repeats or (keys and last is None and self._met):
+            self._place = None
+            return batch
+        if last is None and batch.next is None:
+            raise cast("CursorExpiredError", self._expired)
+        self._met = self._met or last is not None
+        there = len(keys) if last is None else last + 1
+        before = set(keys[:there])
+        after = [e for e in batch.entries if self._met and _is_after(e, before)]
+        return evolve(batch, request=place, entries=after, items=batch.items[there:])
+
+    async def _whole(self) -> Batch[T]:
+        """Read to the end before the first item, since the API cannot give the order."""
+        first, raw = self.listing.request, None
+        seen = {key_of(e) for e in self._gathered}
+        while self.next is not None:
+            batch = await self._page()
+            raw = batch.raw
+            self._gathered += (
+                [e for e in batch.entries if is_new(e, seen)]
+                if self.listing.repeats
+                else batch.entries
+            )
+        errors = [e for e in self._gathered if isinstance(e, TranslationError)]
+        items = [e for e in self._gathered if not isinstance(e, TranslationError)]
+        if (key := self.listing.sort_key) is not None:
+            items.sort(key=key)
+        self._gathered = []
+        return Batch(request=first, entries=[*errors, *items], next=None, raw=raw)
+
+    def go_on(self, arrived: asyncio.Event, depth: int) -> bool:
+        """Fetch ahead in the background; say whether anything more can come."""
+        running = self.task is not None and not self.task.done()
+        failed = bool(self.ready) and isinstance(self.ready[-1], Exception)
+        if not running and not failed and self.next is not None and len(self.ready) < depth:
+            self.task = asyncio.create_task(self._fill(arrived, depth))
+            running = True
+        return running or bool(self.ready)
+
+    async def _fill(self, arrived: asyncio.Event, depth: int) -> None:
+        try:
+            while self.next is not None and len(self.ready) < depth:
+                self.ready.append(await self.step())
+                arrived.set()
+        except Exception as error:  # noqa: BLE001 - handed to the consumer, whatever it is
+            self.ready.append(error)
+        finally:
+            arrived.set()
+
+    def give_up(self) -> None:
+        """Read no further; a checkpoint goes on where this stopped."""
+        self._gave_up, self.next = self.next, None
+        self.ready.clear()
+
+    @property
+    def onward(self) -> Request | None:
+        """What a checkpoint goes on with, as far as pages were asked for."""
+        onward = self.next or self._gave_up
+        if onward and self._place:
+            onward = self._place
+        # A list that is put in order was not delivered before it was read to its end.
+        return self.listing.request if onward and self.listing.sort_key else onward
+
+    def cancel(self) -> asyncio.Task[None] | None:
+        """Stop fetching ahead; return the task that is ending."""
+        task, self.task = self.task, None
+        if task is None or task.done() or task.get_loop().is_closed():
+            return None
+        task.cancel()
+        return task
+
+
+def _is_after(entry: Any, before: set[str]) -> bool:
+    """Say whether an entry is not among those before; an error is rather told twice than not."""
+    return isinstance(entry, TranslationError) or key_of(entry) not in before
+
+
+def is_new(entry: Any, seen: set[str]) -> bool:
+    """Remember an item and say whether it came for the first time; errors always count as new."""
+    if isinstance(entry, TranslationError):
+        return True
+    key = key_of(entry)
+    if key in seen:
+        return False
+    seen.add(key)
+    return True
