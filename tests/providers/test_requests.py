@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from conversations_hub import (
     HubError,
     PagingError,
     Ref,
+    StatusError,
 )
 from conversations_hub.emulator import Emulator
 from conversations_hub.providers import PROVIDERS, load
+from conversations_hub.transport import Transport
 from providers.test_operations import everything_asked
 
 # Where they must be there, as in CI, nothing is skipped.
@@ -222,3 +225,53 @@ async def some(pager):
     except PagingError as error:
         assert "circles" in str(error)
     return found
+
+
+# What each mock is asked to write: the shared questions, as far as the provider answers them.
+WRITES = {
+    "send": lambda p, ref: p.send(ref, "Hello"),
+    "edit": lambda p, ref: p.edit(ref, MESSAGES.get(p.name, "1"), text="Hello"),
+    "delete_message": lambda p, ref: p.delete_message(ref, MESSAGES.get(p.name, "1")),
+    "create": lambda p, ref: p.create(title="Hello", text="Hello", **BEGUN.get(p.name, {})),
+    "update": lambda p, ref: p.update(ref, title="Hello"),
+    "archive": lambda p, ref: p.archive(ref),
+    "unarchive": lambda p, ref: p.unarchive(ref),
+    "close": lambda p, ref: p.close(ref),
+    "delete": lambda p, ref: p.delete(ref),
+    "add_participant": lambda p, ref: p.add_participant(ref, "a" * 24),
+    "remove_participant": lambda p, ref: p.remove_participant(ref, "a" * 24),
+    "mark_read": lambda p, ref: p.mark_read(ref, **READERS.get(p.name, {})),
+}
+MESSAGES = {"twilio": "IM" + "0" * 32, "sunshine": "d" * 24}
+BEGUN = {
+    "sunshine": {"participants": ["u" * 24]},
+    "clio": {"participants": ["contact/1"]},
+    "circuit": {"participants": ["kim@example.com"]},
+}
+READERS = {"twilio": {"participant": "ann"}}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_the_mock_servers_accept_the_shared_writes(mocks, name, monkeypatch):
+    """A mock says yes to what is well formed; what it then answers need make no sense."""
+    cls, settings = credentials(name)
+    where = {"twilio": "CH" + "0" * 32, "clio": "1", "circuit": "string"}.get(name, "c" * 24)
+    send, accepted, refused = Transport.send, [], []
+
+    async def spy(self, provider, request, operation):
+        try:
+            response = await send(self, provider, request, operation)
+        except StatusError as error:
+            refused.append((operation, request.method, request.target, error.status))
+            raise
+        accepted.append((operation, request.method))
+        return response
+
+    monkeypatch.setattr(Transport, "send", spy)
+    async with ConversationsHub(cls(base_url=mocks[name], **settings)) as hub:
+        for question in hub[name].capabilities & set(WRITES):
+            with suppress(HubError):
+                await WRITES[question](hub[name], Ref(name, where))
+    assert refused == []
+    written = {operation for operation, method in accepted if method != "GET"}
+    assert len(written) > 2, written
