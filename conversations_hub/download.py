@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,7 @@ class Download:
     _stream: Stream | None = field(default=None, init=False, repr=False)
     _count: int = field(default=0, init=False)
     _over: bool = field(default=False, init=False)
+    _closed: bool = field(default=False, init=False)
     _error: Exception | None = field(default=None, init=False, repr=False)
 
     @property
@@ -64,6 +66,7 @@ class Download:
 
     def close(self) -> None:
         """Read no further; a second time does nothing."""
+        self._closed = True
         if self._stream is not None:
             self._stream.close()
 
@@ -78,6 +81,10 @@ class Download:
             chunk = await stream.read()
         except ProviderError as error:
             raise self._failed(error) from error.__cause__
+        except asyncio.CancelledError:
+            # The frames that a cancellation leaves behind may hold it for long.
+            self.close()
+            raise
         self._count += len(chunk)
         self._check(self._count)
         if not chunk:
@@ -93,12 +100,14 @@ class Download:
     async def _opened(self) -> Stream:
         if self._error is not None:
             raise self._error
-        if self._stream is None:
+        if self._stream is None and not self._closed:
             request = await self._request()
             self._stream = await self._fetcher.transport.open(self._provider, request, OPERATION)
-            if self._stream.header("Content-Encoding") is None:
+            if self._closed:
+                self._stream.close()
+            elif self._stream.header("Content-Encoding") is None:
                 self._check(self.size or 0)
-        elif self._stream.is_closed:
+        if self._stream is None or self._closed:
             raise ConfigurationError("this download is closed; ask for the file again")
         return self._stream
 

@@ -20,6 +20,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.models import Ref
 from conversations_hub.recipes import Attempt, Call, Outcome
+from conversations_hub.writing import after
 
 REMEMBERED = 1000
 """So many things are remembered that were written."""
@@ -37,12 +38,13 @@ class Write:
         """Whether anybody sees what it changes."""
         return self.call.request.is_write and not self.call.prepares
 
-    def reconciling(self, patience: float) -> Call[Outcome[Any]] | None:
-        """Return the call that finds out what became of it."""
+    def reconciling(self, patience: float, *, partly: bool) -> Call[Outcome[Any]] | None:
+        """Return the call that finds out what became of it; done in part is neither yes nor no."""
         if self.call.reconcile is None:
             return None
+        looking = self.call.reconcile(self.attempt)
         return evolve(
-            self.call.reconcile(self.attempt),
+            after(looking, _in_part) if partly else looking,
             question=self.call.question,
             runner=self.call.runner,
             attempt=self.attempt,
@@ -67,8 +69,16 @@ def fate_of(step: Write, written: Write | None, error: HubError, timeout: float)
         provider=error.provider,
         operation=error.operation,
         cause=error,
-        reconcile=last.reconciling(timeout if timed_out or error.status == 504 else 0.0),
+        reconcile=last.reconciling(
+            timeout if timed_out or error.status == 504 else 0.0,
+            # What failed surely was a write, too, so that not all was done.
+            partly=step.call.request.is_write and not unsure,
+        ),
     )
+
+
+def _in_part(outcome: Outcome[Any]) -> Outcome[Any]:
+    return evolve(outcome, happened=None) if outcome else outcome
 
 
 def _may_be_done(error: HubError) -> bool:
@@ -125,10 +135,19 @@ class Memory:
             if len(self._written) > REMEMBERED:
                 del self._written[next(iter(self._written))]
 
-    async def claimed(self, found: Any, attempt: Attempt, provider: str) -> bool:
-        """Tell whether what was found is not what another write is just being told of."""
+    def known_to(self, attempt: Attempt) -> frozenset[Ref]:
+        """Return what is known at this moment of what was written otherwise."""
+        return frozenset(ref for ref in self._written if ref in attempt.known)
+
+    async def claimed(
+        self, found: Any, attempt: Attempt, before: frozenset[Ref], provider: str
+    ) -> bool:
+        """Tell whether what was found is not what another write is just being told of.
+
+        `before` is what was known when the look began.
+        """
         ref = getattr(found, "ref", None)
-        if not isinstance(ref, Ref) or ref in attempt.known:
+        if not isinstance(ref, Ref) or ref in before:
             return True  # nothing, or what was there before
         if calls := set(self._calls.get(provider, ())):
             await asyncio.wait(calls)

@@ -79,10 +79,11 @@ class Fetcher:
         """Look for what became of a write, again while it may still be carried out."""
         name, pauses = self.provider_of(call).name, looks(call.patience)
         while True:
+            before = self._memory.known_to(attempt)
             found = await self._answered(call)
             if not isinstance(found, Outcome) or found.happened is None:
                 return found
-            if found.happened and await self._memory.claimed(found.value, attempt, name):
+            if found.happened and await self._memory.claimed(found.value, attempt, before, name):
                 return found
             if not found.happened:
                 pause = next(pauses, None)

@@ -40,17 +40,33 @@ S = TypeVar("S", bound="Provider")
 
 
 FORM = "application/x-www-form-urlencoded"
+WORDS = {"text", "html", "title", "description", "id", "idempotency_key"}
+TEXTS = ("str", "str | None")
 
 
 def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
     """Mark a method as a question: its recipes say who asked what, and are bound to the hub."""
     signature = inspect.signature(method)
+    # Bytes or a number in their place would be sent as something else.
+    texts = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if name in WORDS and parameter.annotation in TEXTS
+    }
 
     @functools.wraps(method)
     def ask(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        recipe = method(self, *args, **kwargs)
         bound = signature.bind_partial(self, *args)
         asked = dict(list(bound.arguments.items())[1:]) | kwargs
+        for name, wanted in texts.items():
+            given = asked.get(name, "")
+            if not isinstance(given, str) and (given is not None or wanted == TEXTS[0]):
+                raise ConfigurationError(
+                    f"{name} is a text, not a {type(given).__name__}; of a ref, give its id",
+                    provider=self.name,
+                    operation=method.__name__,
+                )
+        recipe = method(self, *args, **kwargs)
         question = Question(provider=self.name, name=method.__name__, arguments=asked)
         return evolve(recipe, question=question, runner=self._runner)
 

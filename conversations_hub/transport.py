@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import aiohttp
 from attrs import evolve, field, mutable
@@ -44,6 +46,8 @@ REDIRECTS = {301, 302, 303, 307, 308}
 ERROR_SIZE = 65_536
 # A Date header has whole seconds; without one, clocks may be far apart.
 SURE, UNSURE = timedelta(seconds=2), timedelta(minutes=5)
+# aiohttp's errors quote addresses with their passwords and queries.
+UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
 
 log: logging.Logger = logging.getLogger("conversations_hub.transport")
 
@@ -70,15 +74,20 @@ class Transport:
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
     _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
     _clocks: dict[str, timedelta] = field(factory=dict, init=False, repr=False)
+    _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
+    """What can be read once, and was."""
     _closed: bool = field(default=False, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        _check(timeout=self.timeout, deadline=self.deadline)
+        _check(least=0, retries=self.retries)
+        _check(least=1, connections=self.connections)
         # The pool's own queue would eat into the time of an attempt, so callers queue here.
         self._gate = asyncio.Semaphore(self.connections)
         connecting = min(CONNECTING, self.timeout)
         self._limits = aiohttp.ClientTimeout(total=self.timeout, sock_connect=connecting)
-        # A file takes as long as it takes, while bytes come.
+        # Reading a file takes as long as it takes, while bytes come; sending one, the deadline.
         self._unlimited = aiohttp.ClientTimeout(
             total=None, sock_connect=connecting, sock_read=self.timeout
         )
@@ -170,7 +179,7 @@ class Transport:
     async def _attempt(
         self, provider: Provider, request: Request, operation: str, line: _Line
     ) -> Response:
-        session = self._session()
+        self._session()
         if request.url.origin() not in provider.origins:
             raise ConfigurationError(
                 f"this recipe leads to {request.url.origin()}, and this hub's {provider.name!r} is "
@@ -179,7 +188,8 @@ class Transport:
                 operation=operation,
             )
         async with self._gate, AsyncExitStack() as files:
-            body = await _body(request, files)
+            body = await self._body(request, files)
+            session = self._session()
             line.busy = True
             try:
                 async with session.request(
@@ -194,6 +204,7 @@ class Transport:
                     data=body,
                     # aiohttp would send some credentials along to another host.
                     allow_redirects=False,
+                    raise_for_status=False,
                     middlewares=_middlewares(session, request),
                     timeout=self._limits if request.file is None else self._unlimited,
                     proxy=self.proxy,
@@ -213,7 +224,8 @@ class Transport:
     async def _opened(
         self, provider: Provider | None, request: Request, operation: str, accept: str
     ) -> Stream:
-        session, hops, asked = self._session(), HOPS, request
+        self._session()
+        hops, asked = HOPS, request
         await self._gate.acquire()
         stream = Stream(
             gate=self._gate, failed=partial(self._no_answer, provider, asked, operation)
@@ -222,10 +234,12 @@ class Transport:
             while True:
                 own = provider is not None and request.url.origin() in provider.origins
                 proof = provider.auth_headers() if provider and own else {}
-                stream.answer = await session.get(
-                    request.url,
+                stream.answer = await self._session().get(
+                    # Two proofs at once would be neither.
+                    request.url.with_user(None) if proof else request.url,
                     headers={"Accept": accept, "User-Agent": self.user_agent, **proof},
                     allow_redirects=False,
+                    raise_for_status=False,
                     timeout=self._unlimited,
                     proxy=self.proxy,
                     ssl=self.ssl,
@@ -250,6 +264,31 @@ class Transport:
         stream.close()
         raise _refusal(provider if own else None, operation, request, response)
 
+    async def _body(self, request: Request, files: AsyncExitStack) -> Any:
+        """Return what aiohttp sends as a body; a file is opened, and closed afterwards."""
+        file = request.file
+        if file is None:
+            return request.body
+        content: Any = file.content
+        if isinstance(file.content, Path):
+            content = await _open(file.content)
+            files.callback(content.close)
+        elif isinstance(file.content, AsyncIterator):
+            if file.content in self._streams:
+                raise ConfigurationError(
+                    f"the stream of {file.name!r} was read already, and what is gone cannot be "
+                    "sent again; give it anew"
+                )
+            self._streams.add(file.content)
+        if request.part is None:
+            return content
+        if not file.name.isprintable():
+            raise ConfigurationError(f"{file.name!r} cannot be sent as a name; give another name=")
+        # Otherwise a name's accents and blanks would arrive as percent signs.
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
+        return form
+
     def _learn(self, provider: Provider, response: Response) -> None:
         """Remember how far a provider's clock is from ours."""
         try:
@@ -268,6 +307,8 @@ class Transport:
         elif self._loop is not loop:
             raise ConfigurationError("this hub belongs to another event loop; open one in each")
         if self.session is not None:
+            if self.session.closed:
+                raise ConfigurationError("the session that this hub was given is closed")
             return self.session
         if self._own is None:
             self._own = aiohttp.ClientSession(
@@ -284,8 +325,7 @@ class Transport:
         if timed_out:
             what = f"no whole answer within {self.timeout:g} s"
         else:
-            said = provider.redact(str(error)) if provider else str(error)
-            what = f"{type(error).__name__}: {said}"
+            what = provider.redact(_said(error)) if provider else _said(error)
         return TransportError(
             f"{request.method} {request.place}: {what}; check base_url, the network and any proxy",
             provider=provider.name if provider else None,
@@ -359,25 +399,21 @@ def _middlewares(
     return (*getattr(session, "_middlewares", ()), _once)
 
 
-async def _body(request: Request, files: AsyncExitStack) -> Any:
-    """Return what aiohttp sends as a request's body; a file is opened, and closed afterwards."""
-    file = request.file
-    if file is None:
-        return request.body
-    content: Any = file.content
-    if isinstance(file.content, Path):
-        path = file.content
-        try:
-            content = await asyncio.to_thread(path.open, "rb")
-        except OSError as cause:
-            raise ConfigurationError(f"{path} cannot be read: {cause.strerror}") from cause
-        files.callback(content.close)
-    if request.part is None:
-        return content
-    # Otherwise a name's accents and blanks would arrive as percent signs.
-    form = aiohttp.FormData(quote_fields=False)
-    form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
-    return form
+async def _open(path: Path) -> Any:
+    """Open a file; one that comes when nobody waits any more is closed at once."""
+    opening = asyncio.ensure_future(asyncio.to_thread(path.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_let_go)
+        raise
+    except OSError as cause:
+        raise ConfigurationError(f"{path} cannot be read: {cause.strerror}") from cause
+
+
+def _let_go(opening: asyncio.Task[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _may_repeat(request: Request, error: ProviderError) -> bool:
@@ -393,10 +429,15 @@ def _may_repeat(request: Request, error: ProviderError) -> bool:
 
 def _moved(request: Request, place: str, operation: str) -> Request:
     """Return the request for where a redirect leads."""
-    url = request.url.join(URL(place, encoded=True))
-    if url.scheme not in {"http", "https"} or (request.url.scheme, url.scheme) == ("https", "http"):
+    try:
+        url = request.url.join(URL(place, encoded=True))
+        host = url.host
+    except ValueError:
+        url, host = URL(), None
+    down = (request.url.scheme, url.scheme) == ("https", "http")
+    if url.scheme not in {"http", "https"} or not host or down:
         raise TransportError(
-            f"{request.place} redirects to {url.scheme}, which is not followed",
+            f"{request.place} redirects to {url.scheme or 'no address'}, which is not followed",
             operation=operation,
         )
     return evolve(request, url=url)
@@ -428,8 +469,21 @@ def _pause(error: ProviderError, planned: Iterator[float], clock: asyncio.Timeou
     return pause
 
 
+def _said(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return UNTOLD.sub("", f"{type(error).__name__.strip('_')}: {' '.join(text.split())}")
+
+
 def _harmless(error: Exception) -> Exception:
-    """Return the error without the request that some of aiohttp's carry, credentials and all."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        return aiohttp.ClientError(f"{type(error).__name__}: {error.message}")
-    return error
+    """Return the error without what aiohttp's carry: requests and proxies, credentials and all."""
+    return aiohttp.ClientError(_said(error)) if isinstance(error, aiohttp.ClientError) else error
+
+
+def _check(least: int | None = None, **given: Any) -> None:
+    """Refuse what is no time, or no number from the least."""
+    for name, value in given.items():
+        if least is None and not (isinstance(value, int | float) and value > 0):
+            raise ConfigurationError(f"{name} is a time in seconds, not {value!r}")
+        if least is not None and not (isinstance(value, int) and value >= least):
+            raise ConfigurationError(f"{name} is a number from {least}, not {value!r}")

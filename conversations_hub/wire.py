@@ -67,6 +67,31 @@ def path_segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def _content(thing: Any) -> Any:
+    if isinstance(thing, bytearray | memoryview):
+        return bytes(thing)
+    if isinstance(thing, bytes | Path | AsyncIterable):
+        return thing
+    raise ConfigurationError(
+        f"a {type(thing).__name__} is no file; give a Path, bytes, an async stream of bytes, or "
+        "an Upload with its name"
+    )
+
+
+def _is_unicode(_: Any, __: Any, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as cause:
+        raise ConfigurationError(
+            f"{name!r} has a lone surrogate in it and cannot be sent; give another name="
+        ) from cause
+
+
+def _is_media_type(_: Any, __: Any, name: str) -> None:
+    if not (name.isascii() and name.isprintable()):
+        raise ConfigurationError(f"{name!r} is no media type, such as image/png")
+
+
 def _own_name(file: Upload) -> str:
     return file.content.name if isinstance(file.content, Path) else "file"
 
@@ -87,9 +112,13 @@ class Upload:
     not given; `size` is in bytes, for a stream whose length is known.
     """
 
-    content: bytes | Path | AsyncIterable[bytes] = field(repr=False)
-    name: str = field(default=Factory(_own_name, takes_self=True), kw_only=True)
-    media_type: str = field(default=Factory(_told_by_name, takes_self=True), kw_only=True)
+    content: bytes | Path | AsyncIterable[bytes] = field(repr=False, converter=_content)
+    name: str = field(
+        default=Factory(_own_name, takes_self=True), kw_only=True, validator=_is_unicode
+    )
+    media_type: str = field(
+        default=Factory(_told_by_name, takes_self=True), kw_only=True, validator=_is_media_type
+    )
     size: int | None = field(default=Factory(_of_bytes, takes_self=True), kw_only=True)
 
     @property
@@ -100,16 +129,7 @@ class Upload:
 
 def upload(thing: Any) -> Upload:
     """Return what can be sent as a file; `ConfigurationError` where it cannot."""
-    if isinstance(thing, Upload):
-        return thing
-    if isinstance(thing, bytearray | memoryview):
-        thing = bytes(thing)
-    if isinstance(thing, bytes | Path | AsyncIterable):
-        return Upload(thing)
-    raise ConfigurationError(
-        f"a {type(thing).__name__} is no file; give a Path, bytes, an async stream of bytes, or "
-        "an Upload with its name"
-    )
+    return thing if isinstance(thing, Upload) else Upload(thing)
 
 
 @frozen(kw_only=True)
@@ -133,9 +153,10 @@ class Request:
         """Return a GET for an address that was given whole, as it was given."""
         try:
             url = URL(text, encoded=True)
+            host = url.host
         except ValueError:
-            url = URL()
-        if url.scheme not in {"http", "https"} or not url.host:
+            url, host = URL(), None
+        if url.scheme not in {"http", "https"} or not host:
             raise ConfigurationError(f"{text[:100]!r} is no http(s) address")
         return cls(url=url)
 
@@ -151,8 +172,9 @@ class Request:
 
     @property
     def place(self) -> str:
-        """The URL without its query, for people to read."""
-        return str(self.url.with_query(None))
+        """The URL without what may be secret in it, for people to read."""
+        url = self.url.with_query(None).with_fragment(None)
+        return str(url.with_user(None) if url.absolute else url)
 
     @property
     def query(self) -> dict[str, str]:

@@ -41,12 +41,14 @@ class Store:
         if self.faults:
             return self.faults.pop(0)
         kind, _, rest = request.path.strip("/").partition("/")
+        if kind == "slow":
+            await asyncio.sleep(0.1)
         if kind in {"to", "loop"}:
             place = request.query.get("url", request.path)
             return web.Response(status=302, headers={"Location": place})
         if kind in {"drip", "cut"}:
             return await self.drip(request, end=kind == "drip")
-        if kind == "file":
+        if kind in {"file", "slow"}:
             return web.Response(body=FILE, content_type="image/png")
         return web.Response(status=404, text=rest)
 
@@ -148,7 +150,9 @@ async def test_redirects_end(store, hub):
     assert len(store.requests) == 6
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "http://", "http://[x"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://x/y", "http://", "http://[x", "http://x:99999"]
+)
 async def test_what_is_no_address_is_refused(hub, url):
     with pytest.raises(ConfigurationError, match="no http"):
         await hub.download(Attachment(url=url)).read()
@@ -235,3 +239,56 @@ async def test_nothing_is_asked_before_it_is_wanted(store, hub):
     hub.download(Attachment(url="/file"))
     await asyncio.sleep(0.02)
     assert store.requests == []
+
+
+async def test_one_that_was_closed_before_it_began_is_closed(store, hub):
+    file = hub.download(Attachment(url="/file"))
+    file.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await file.read()
+    assert store.requests == []
+
+
+async def test_one_that_is_closed_while_it_begins_keeps_no_connection(store):
+    """Another task closes it, or the hub, before there is an answer."""
+    provider = Acme(token="canary-token", base_url=store.url)
+    async with ConversationsHub(provider, connections=1) as hub:
+        file = hub.download(Attachment(url="/slow"))
+        reading = asyncio.create_task(file.read())
+        await asyncio.sleep(0.05)
+        file.close()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await reading
+        assert await hub.download(Attachment(url="/file")).read() == FILE
+
+
+@pytest.mark.parametrize("place", ["http://[x", "http://x:99999/"])
+async def test_a_redirect_to_nowhere(store, hub, place):
+    store.faults = [web.Response(status=302, headers={"Location": place}) for _ in range(9)]
+    with pytest.raises(TransportError, match="redirects to no address"):
+        await hub.download(Attachment(url="/file")).read()
+
+
+async def test_one_proof_is_enough(store, hub):
+    """An address may name a user, who is nobody at the provider's own place."""
+    url = store.url.replace("://", "://user:canary-word@")
+    assert await hub.download(Attachment(url=f"{url}/file")).read() == FILE
+    with pytest.raises(NotFoundError) as caught:
+        await hub.download(Attachment(url=f"{url}/gone")).read()
+    assert store.asked() == [PROOF, PROOF]
+    assert "canary-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/file", "/to?url=/file", "/drip"])
+async def test_one_that_is_cancelled_frees_its_connection(store, path):
+    """At whichever step, and whoever still holds what was cancelled."""
+    provider = Acme(token="canary-token", base_url=store.url)
+    async with ConversationsHub(provider, connections=1) as hub:
+        for step in range(40):
+            reading = asyncio.create_task(hub.download(Attachment(url=path)).read())
+            for _ in range(step):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            async with asyncio.timeout(5):
+                assert await hub.download(Attachment(url="/file")).read() == FILE

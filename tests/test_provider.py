@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 from attrs import frozen
 
-from conversations_hub import ConfigurationError, Ref, UnsupportedError
+from conversations_hub import ConfigurationError, Ref, Twilio, UnsupportedError
 from conversations_hub.provider import Problem, between, both, secret_field
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response
@@ -150,3 +150,16 @@ def test_a_secret_that_begins_with_another_is_taken_out_whole():
         other: str = secret_field()
 
     assert Two(token="abcdef", other="abcdef-rest").redact("abcdef-rest, abcdef") == "***, ***"
+
+
+@pytest.mark.parametrize("text", [b"hi", 5, ["hi"], Ref("acme", "2")])
+def test_what_is_no_text_is_refused(text):
+    """Bytes and numbers would be sent as something else."""
+    twilio = Twilio(account_sid="AC1", auth_token="t")
+    where = Ref("twilio", "CH1")
+    with pytest.raises(ConfigurationError, match=r"twilio\.send: text is a text, not a "):
+        twilio.send(where, text)
+    with pytest.raises(ConfigurationError, match=r"id is a text, not a .*; of a ref, give its id"):
+        twilio.delete_message(where, text)
+    with pytest.raises(ConfigurationError, match="id is a text, not a NoneType"):
+        twilio.message(where, None)

@@ -11,10 +11,12 @@ from aiohttp import web
 from aioresponses import aioresponses
 
 from conversations_hub import (
+    Attachment,
     AuthenticationError,
     ConfigurationError,
     ConversationsHub,
     InvalidRequestError,
+    NotFoundError,
     RateLimitError,
     Ref,
     ServerError,
@@ -23,7 +25,7 @@ from conversations_hub import (
 )
 from conversations_hub import transport as transport_module
 from conversations_hub.transport import Transport
-from support import Acme
+from support import Acme, Scribe
 
 ONE = {"id": "1", "name": "n"}
 
@@ -339,3 +341,102 @@ async def test_what_was_asked_for_is_not_in_an_error_of_time(serve):
         await transport.send(provider, provider.get("x", query={"q": "5551234567"}), "messages")
     await transport.aclose()
     assert "5551234567" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", [lambda hub: hub.conversation("acme:1"), lambda hub: hub.download(
+    Attachment(url="/file")
+).read()])  # fmt: skip
+async def test_who_waits_when_the_hub_closes_is_told_so(serve, ask):
+    """Whoever queued for a connection finds the session gone."""
+    hub = hub_at(await serve(Script(hang)), connections=1)
+    first, waiting = (asyncio.create_task(one(ask(hub))) for _ in range(2))
+    await asyncio.sleep(0.05)
+    await hub.aclose()
+    for task in (first, waiting):
+        with pytest.raises(ConfigurationError, match="closed"):
+            await task
+
+
+async def one(awaitable):
+    return await awaitable
+
+
+async def test_a_session_that_raises_for_a_status_changes_nothing(serve):
+    script = Script(status(404))
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        hub_at(await serve(script), session=session) as hub,
+    ):
+        for ask in (hub.conversation("acme:1"), hub.download(Attachment(url="/file")).read()):
+            with pytest.raises(NotFoundError):
+                await ask
+    assert len(script.requests) == 2
+
+
+async def test_a_session_that_is_closed_is_told():
+    session = aiohttp.ClientSession()
+    await session.close()
+    async with hub_at("http://127.0.0.1:1", session=session) as hub:
+        with pytest.raises(ConfigurationError, match="session that this hub was given is closed"):
+            await hub.conversation("acme:1")
+
+
+async def nonsense(request):
+    request.transport.write(b"HTTP/9.9 nonsense\r\n\r\n")
+    request.transport.close()
+    return web.Response()
+
+
+async def test_what_was_asked_for_is_not_in_what_aiohttp_says(serve):
+    transport = Transport(retries=0)
+    provider = Acme(token="t", base_url=await serve(Script(nonsense)))
+    with pytest.raises(TransportError, match="Bad status line") as caught:
+        await transport.send(provider, provider.get("x", query={"q": "5551234567"}), "messages")
+    await transport.aclose()
+    assert "5551234567" not in f"{caught.value} {caught.value.__cause__!r}"
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_time_out_in_connecting_tells_no_query():
+    transport, provider = Transport(retries=0), Acme(token="t")
+    request = provider.get("x", query={"q": "5551234567"})
+    late = aiohttp.ConnectionTimeoutError(f"Connection timeout to host {request.url}")
+    with aioresponses() as mock:
+        mock.get(str(request.url), exception=late)
+        with pytest.raises(TransportError, match="Connection timeout to host") as caught:
+            await transport.send(provider, request, "messages")
+    await transport.aclose()
+    assert (caught.value.sent, caught.value.timed_out) == (False, False)
+    assert "5551234567" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+async def broken_stream():
+    yield b"abc"
+    raise ValueError("half of it")
+
+
+async def test_a_proxys_password_is_in_no_error(serve):
+    proxy = (await serve(Script(ok))).replace("://", "://user:canary-word@")
+    provider = Scribe(token="t", base_url="http://provider.test/api")
+    async with ConversationsHub(provider, proxy=proxy) as hub:
+        with pytest.raises(TransportError) as caught:
+            await hub.send("acme:1", "x", attachments=[broken_stream()])
+    assert "half of it" in str(caught.value)
+    assert "canary-word" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": 0},
+        {"timeout": None},
+        {"deadline": -1},
+        {"retries": -1},
+        {"retries": 1.5},
+        {"connections": 0},
+    ],
+)
+def test_options_that_cannot_work_are_refused(options):
+    (name,) = options
+    with pytest.raises(ConfigurationError, match=f"{name} is a "):
+        hub_at("http://127.0.0.1:1", **options)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from conversations_hub import ConfigurationError
+from conversations_hub import ConfigurationError, Upload
 from conversations_hub.wire import Request, Response, instant, path_segment, query_text
 from strategies import words
 
@@ -73,3 +73,33 @@ def test_headers_are_found_whatever_their_case():
 def test_words_and_bodies_stay_out_of_reprs():
     assert "words" not in repr(Response(status=200, body=b"words"))
     assert "words" not in repr(Request(url=URL("http://h/"), body=b"words"))
+
+
+@pytest.mark.parametrize("thing", ["a.txt", 7, None])
+def test_what_is_no_file_is_refused(thing):
+    """A path that is a plain text would be sent as the file's own words."""
+    with pytest.raises(ConfigurationError, match="is no file; give a Path"):
+        Upload(thing, name="a.txt")
+
+
+@pytest.mark.parametrize("thing", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
+def test_bytes_of_any_kind_are_a_file(thing):
+    assert (Upload(thing).content, Upload(thing).size) == (b"abc", 3)
+
+
+@pytest.mark.parametrize(
+    ("told", "hint"),
+    [
+        ({"name": "\ud800.txt"}, "surrogate"),
+        ({"media_type": "a/b\r\nX-Evil: 1"}, "media type"),
+        ({"media_type": "a/é"}, "media type"),
+    ],
+)
+def test_what_no_header_can_carry_is_refused(told, hint):
+    with pytest.raises(ConfigurationError, match=hint):
+        Upload(b"abc", **told)
+
+
+def test_a_place_tells_no_secret():
+    request = Request(url=URL("http://user:canary@h/p?q=canary#canary"))
+    assert request.place == "http://h/p"

@@ -1,12 +1,14 @@
 """Writes are sent once, and whoever does not know what became of one can find out."""
 
 import asyncio
+import gc
 import json
 import pickle
 from email import message_from_string
 
 import pytest
 from aiohttp import web
+from attrs import evolve
 
 from conversations_hub import (
     AmbiguousWriteError,
@@ -23,6 +25,7 @@ from conversations_hub import (
     Upload,
 )
 from conversations_hub import transport as transport_module
+from conversations_hub.writing import after
 from support import Scribe
 
 WHERE = Ref("acme", "1")
@@ -43,10 +46,13 @@ class Desk:
         self.requests = []
         self.before = []
         self.after = []
+        self.watched = None
 
     async def __call__(self, request):
         body = await request.read()
         self.requests.append((request.method, request.path, body))
+        if self.watched is not None:
+            await self.watched(request)
         if request.method != "GET" and self.before:
             fault = self.before.pop(0)
             if fault is not None:
@@ -199,12 +205,13 @@ async def test_a_deadline_in_the_queue_is_no_riddle_and_on_the_line_it_is(desk):
     provider = Scribe(token="canary-token", base_url=desk.url)
     async with ConversationsHub(provider, deadline=0.3, connections=1) as hub:
         desk.before = [hang]
-        first, second = await asyncio.gather(
-            hub.send(WHERE, "a"), hub.send(WHERE, "b"), return_exceptions=True
-        )
-    assert isinstance(first, AmbiguousWriteError)
-    assert isinstance(second, TransportError)
-    assert not second.sent
+        with pytest.raises(AmbiguousWriteError):
+            await hub.send(WHERE, "a")
+        async with hub._transport._gate:
+            with pytest.raises(TransportError) as caught:
+                await hub.send(WHERE, "b")
+    assert not caught.value.sent
+    assert len(desk.writes) == 1
 
 
 @pytest.mark.parametrize("code", [301, 400, 403, 404, 409, 412, 422, 423])
@@ -319,7 +326,8 @@ async def test_a_failure_after_a_write_says_that_it_was_done(desk, hub):
         await both
     assert isinstance(caught.value.__cause__, InvalidRequestError)
     assert caught.value.status == 400
-    assert (await caught.value.reconcile).value.title == "x"
+    outcome = await caught.value.reconcile
+    assert (outcome.happened, outcome.value.title) == (None, "x")
 
 
 @pytest.mark.parametrize(
@@ -392,3 +400,88 @@ async def test_what_cannot_be_said_is_refused_with_the_nearest_thing(desk, hub):
 async def test_nothing_found_where_it_should_be_is_an_error(desk, hub):
     with pytest.raises(NotFoundError):
         await hub.delete("acme:2")
+
+
+async def test_a_stream_that_was_read_is_not_sent_empty(desk, hub):
+    """Who tries the same call again would send a file of nothing."""
+    desk.before = [status(429)]
+    call = hub.send(WHERE, "hi", attachments=[stream([b"abc"])])
+    with pytest.raises(RateLimitError):
+        await call
+    with pytest.raises(ConfigurationError, match="was read already"):
+        await call
+    assert len(desk.writes) == 1
+
+
+async def test_what_begins_a_stream_anew_is_sent_again(desk, hub):
+    class Afresh:
+        def __aiter__(self):
+            return stream([b"abc"])
+
+    call = hub.send(WHERE, "hi", attachments=[Afresh()])
+    await call
+    await call
+    assert [b"abc" in file for file in desk.files] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["a\r\nX-Evil: 1", "a\nb", "a\0b"])
+async def test_a_name_that_would_be_a_header_is_refused(desk, hub, name):
+    with pytest.raises(ConfigurationError, match="cannot be sent as a name"):
+        await hub.send(WHERE, "hi", attachments=[Upload(b"abc", name=name)])
+    assert desk.requests == []
+
+
+async def test_a_twin_that_is_answered_while_somebody_looks_is_not_theirs(desk, hub):
+    """It is found by the first of two questions, and its own sender is told before the second."""
+    provider = hub[Scribe]
+
+    def thorough(call):
+        """Read back in two steps."""
+        look = call.reconcile
+        there = provider.conversation(WHERE)
+        return evolve(
+            call,
+            reconcile=lambda attempt: after(
+                look(attempt), lambda found: after(there, lambda _: found)
+            ),
+        )
+
+    looked = asyncio.Event()
+
+    async def slow(request):
+        answer = desk.done(request, await request.read())
+        await looked.wait()
+        return answer
+
+    async def watched(request):
+        if request.method == "GET" and not request.path.endswith("notes"):
+            looked.set()
+            await asyncio.sleep(0.1)
+
+    desk.before, desk.watched = [slow, reset], watched
+    first = asyncio.create_task(hub.run(thorough(provider.send(WHERE, "ok"))))
+    await asyncio.sleep(0.05)
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.run(thorough(provider.send(WHERE, "ok")))
+    outcome = await caught.value.reconcile
+    assert (await first).ref.id == "n0"
+    assert not outcome
+
+
+async def test_a_write_that_is_cancelled_leaves_nothing_open(desk, tmp_path):
+    """At whichever step: no file, no place in the queue, nobody who is waited for."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"abc" * 40_000)
+    provider = Scribe(token="canary-token", base_url=desk.url)
+    async with ConversationsHub(provider, connections=1) as hub:
+        for step in range(40):
+            sending = asyncio.create_task(hub.run(hub.send(WHERE, "hi", attachments=[path])))
+            for _ in range(step):
+                await asyncio.sleep(0)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        await asyncio.sleep(0.1)
+        gc.collect()
+        async with asyncio.timeout(5):
+            assert (await hub.send(WHERE, "last", attachments=[path])).text == "last"
+        assert not any(hub._fetcher._memory._calls.values())

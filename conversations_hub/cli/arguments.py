@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -39,7 +39,9 @@ def parameters(method: Method) -> dict[str, Any]:
     return {name: hints.get(name, Any) for name in list(inspect.signature(method).parameters)[1:]}
 
 
-def arguments(method: Method, given: Iterable[str]) -> dict[str, Any]:
+def arguments(
+    method: Method, given: Iterable[str], accounts: Container[str] = PROVIDERS
+) -> dict[str, Any]:
     """Read KEY=VALUE texts as an operation's arguments; what does not fit is named."""
     known, found = parameters(method), dict[str, Any]()
     for text in given:
@@ -49,7 +51,7 @@ def arguments(method: Method, given: Iterable[str]) -> dict[str, Any]:
         if key not in known:
             raise click.UsageError(f"there is no {key!r}; there are {', '.join(known) or 'none'}")
         try:
-            found[key] = read(value, known[key])
+            found[key] = read(value, known[key], accounts)
         except ValueError as cause:
             raise click.UsageError(f"{key}: {cause}") from cause
     try:
@@ -59,9 +61,19 @@ def arguments(method: Method, given: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def read(text: str, hint: Any) -> Any:
-    """Read a text as a value of a type; `ValueError` says what it should be."""
+def read(text: str, hint: Any, accounts: Container[str] = PROVIDERS) -> Any:
+    """Read a text as a value of a type; `ValueError` says what it should be.
+
+    What could be a plain text, too, is a reference where it begins with an account's name.
+    """
     kinds = _kinds(hint)
+    if any(map(_is_mapping, kinds)) and text.startswith("{"):
+        return _mapping(text, kinds)
+    if any(map(_is_list, kinds)):
+        return _several(text, kinds, accounts)
+    if Ref in kinds:
+        named = text.partition(":")[0] in accounts
+        return Ref.parse(text) if named or str not in kinds else text
     for fits, reader in READERS:
         if fits(kinds):
             return reader(text, kinds)
@@ -74,17 +86,18 @@ def _switch(text: str, _: Any) -> bool:
     return SWITCH[text.lower()]
 
 
-def _word(text: str, kinds: Sequence[Any]) -> StrEnum:
+def _word(text: str, kinds: Sequence[Any]) -> str:
     kind: type[StrEnum] = next(filter(_is_enum, kinds))
-    return kind(text)
+    known = text in {member.value for member in kind}
+    return kind(text) if known or str not in kinds else text
 
 
-def _several(text: str, kinds: Sequence[Any]) -> list[Any]:
+def _several(text: str, kinds: Sequence[Any], accounts: Container[str]) -> list[Any]:
     inner = get_args(next(filter(_is_list, kinds)))[0]
     if not text.startswith("["):
-        return [read(one.strip(), inner) for one in text.split(",") if one.strip()]
+        return [read(one.strip(), inner, accounts) for one in text.split(",") if one.strip()]
     found = [one if isinstance(one, str) else json.dumps(one) for one in _json(text)]
-    return [read(one, inner) for one in found]
+    return [read(one, inner, accounts) for one in found]
 
 
 def _mapping(text: str, _: Any) -> dict[str, Any]:
@@ -94,13 +107,8 @@ def _mapping(text: str, _: Any) -> dict[str, Any]:
     return found
 
 
-def _ref(text: str, kinds: Sequence[Any]) -> Ref | str:
-    named = text.partition(":")[0] in PROVIDERS
-    return Ref.parse(text) if named or str not in kinds else text
-
-
 def _number(text: str, kinds: Sequence[Any]) -> float:
-    return int(text) if int in kinds else float(text)
+    return int(text) if int in kinds and (float not in kinds or text.isdecimal()) else float(text)
 
 
 def _json(text: str) -> Any:
@@ -146,8 +154,6 @@ READERS: tuple[tuple[Callable[[Sequence[Any]], bool], Callable[[str, Any], Any]]
     (lambda kinds: datetime in kinds, lambda text, _: date(text)),
     (lambda kinds: bool in kinds, _switch),
     (lambda kinds: Path in kinds, lambda text, _: Path(text)),
-    (_any(_is_list), _several),
-    (lambda kinds: Ref in kinds, _ref),
     (_any(_is_mapping), _mapping),
     (_any(_is_text), lambda text, _: text),
     (lambda kinds: bool({int, float} & set(kinds)), _number),

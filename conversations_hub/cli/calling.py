@@ -36,7 +36,7 @@ class Operations(click.Group):
 
     def __init__(self, provider: str) -> None:
         super().__init__(provider, help=f"The operations of {provider}.", no_args_is_help=True)
-        self.provider = load(provider)
+        self.provider: type[Provider] = load(provider)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         """Name the operations."""
@@ -76,7 +76,7 @@ def _command(provider: str, name: str, method: Callable[..., Any]) -> click.Comm
     def command(
         found: Accounts, *, given: tuple[str, ...], account: str | None, limit: int | None
     ) -> None:
-        asked = arguments(method, given)
+        asked = arguments(method, given, {*PROVIDERS, account or provider})
 
         async def work() -> None:
             async with found.hub([account or provider]) as opened:

@@ -12,12 +12,12 @@ from conversations_hub import codec
 from conversations_hub.cli import render
 from conversations_hub.cli.options import JSON, accounts, person, ref_of
 from conversations_hub.cli.program import finish, hub, write
-from conversations_hub.cli.render import Screen
+from conversations_hub.cli.render import Screen, visible
 from conversations_hub.cli.settings import Accounts
-from conversations_hub.errors import AmbiguousWriteError
+from conversations_hub.errors import AmbiguousWriteError, HubError
 from conversations_hub.hub import ConversationsHub
 from conversations_hub.models import ConversationKind, Ref
-from conversations_hub.recipes import Call
+from conversations_hub.recipes import Call, Outcome
 
 T = TypeVar("T")
 
@@ -32,16 +32,25 @@ async def carried_out(opened: ConversationsHub, call: Call[T]) -> T | None:
     try:
         return await opened.run(call)
     except AmbiguousWriteError as error:
-        if error.reconcile is None:
-            raise
-        outcome = await opened.run(error.reconcile)
+        outcome = await _read_back(opened, error)
         if outcome.happened is None:
             raise
         if not outcome:
             click.echo("It was not done; it can be tried again.", err=True)
-            raise
+            raise (error.cause or error) from None
         click.echo("The answer was lost, but it was done.", err=True)
         return outcome.value
+
+
+async def _read_back(opened: ConversationsHub, error: AmbiguousWriteError) -> Outcome[Any]:
+    """Return what became of a write; nobody knows where reading back fails, too."""
+    if error.reconcile is None:
+        return Outcome(happened=None)
+    try:
+        return await opened.run(error.reconcile)
+    except HubError as failure:
+        click.echo(f"It could not be read back: {visible(str(failure))}", err=True)
+        return Outcome(happened=None)
 
 
 def show(thing: Any, *, as_json: bool) -> None:

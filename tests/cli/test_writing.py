@@ -134,7 +134,7 @@ def test_what_nobody_answered_is_read_back(served, cli, config, twilio, done):
         )
     else:
         assert (code, out, found) == (1, "", [])
-        assert err.startswith("It was not done; it can be tried again.\nerror: twilio.send: ")
+        assert err.startswith("It was not done; it can be tried again.\nerror: twilio.send: POST ")
 
 
 def test_any_operation_can_be_called(cli, config, served):
@@ -177,5 +177,29 @@ def test_an_account_of_another_name(cli, config, served, tmp_path):
     code, out, err = cli(
         "call", "twilio", "users", "--account", "support", "--limit", "1", "--config", text
     )
+    assert (code, err) == (0, "")
+    assert out
+
+
+def test_what_cannot_be_read_back_either_may_have_been_done(served, cli, config, twilio):
+    """The provider is gone: nobody knows, and the command does not sound as if nothing was done."""
+    server = served.servers["twilio"]
+    server.intercept = lambda request: web.Response(status=403 if request.method == "GET" else 500)
+    code, out, err = cli("send", twilio, "Hello", "--config", config())
+    server.intercept = None
+    assert (code, out) == (1, "")
+    assert err.startswith("It could not be read back: twilio.send: HTTP 403")
+    assert "error: twilio.send: it may have been done: HTTP 500" in err
+
+
+def test_an_accounts_own_references(served, cli, config, tmp_path, twilio):
+    text = tmp_path / "accounts.toml"
+    config(["twilio"])
+    text.write_text(text.read_text().replace("[twilio]", '[support]\nprovider = "twilio"'))
+    own = twilio.replace("twilio:", "support:")
+    code, out, err = cli(
+        "call", "twilio", "create_webhook", f"conversation={own}", "target=webhook",
+        "url=https://a.test/", "filters=onMessageAdded", "--account", "support", "--config", text
+    )  # fmt: skip
     assert (code, err) == (0, "")
     assert out

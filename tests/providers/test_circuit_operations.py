@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import traceback
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
@@ -28,6 +29,7 @@ from conversations_hub import (
     PagingError,
     Participant,
     PermissionDeniedError,
+    ProviderError,
     Ref,
     Role,
     UnsupportedError,
@@ -60,6 +62,8 @@ CONV = "1b2c0001-0000-4000-8000-000000000001"
 ITEM = "17e40001-0000-4000-8000-000000000001"
 MILLIS = 1_569_942_763_745
 SENT = datetime(2019, 10, 1, 15, 12, 43, 745000, tzinfo=UTC)
+UNTIL = datetime(2030, 1, 1, tzinfo=UTC)
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001
 HERE = Ref("circuit", CONV)
 CIRCUIT = Circuit(token="canary", me=ME)
 FORM = "application/x-www-form-urlencoded"
@@ -465,6 +469,14 @@ def test_an_edit_sends_again_what_stays(old, change, sent):
     assert line.asked[1] == ("PUT", M, sent)
 
 
+def test_an_edit_does_not_drop_a_file_without_an_id():
+    """An empty id would stand for no file at all."""
+    old = {**TEXT, "attachments": [{"fileName": "a.txt"}]}
+    line = Line({f"GET /rest/v2/conversations/messages/{ITEM}": old})
+    with pytest.raises(UnsupportedError, match="without an id"):
+        line.run(CIRCUIT.edit(HERE, ITEM, text="new"))
+
+
 def test_archiving_returns_what_it_was():
     for ask, method in ((CIRCUIT.archive, "POST"), (CIRCUIT.unarchive, "DELETE")):
         line = Line({f"GET {C}": GROUP, f"{method} {C}/archive": said(None)})
@@ -592,6 +604,7 @@ def test_several_files_go_with_one_message():
         (lambda c: c.create(participants=[ANA], metadata={"a": 1}), "no metadata"),
         (lambda c: c.create(participants=[ANA], description="x"), "a community has"),
         (lambda c: c.create(kind=ConversationKind.UNKNOWN), "DIRECT, GROUP"),
+        (lambda c: c.create(kind="foo", participants=[ANA]), "DIRECT, GROUP"),
         (lambda c: c.create(kind=ConversationKind.DIRECT, title="x"), "no title"),
         (lambda c: c.update(HERE, metadata={"a": 1}), "no metadata"),
     ],
@@ -612,6 +625,13 @@ def test_what_circuit_cannot_be_told(ask, hint):
         (lambda c: c.send(HERE, "x", metadata={"form": object()}), "form"),
         (lambda c: c.send(HERE, attachments=["name.txt"]), "no file"),
         (lambda c: c.send(HERE, attachments=[Upload(b"", name="\ud83d")]), "surrogate"),
+        (lambda c: c.send(HERE, attachments=[Upload(b"", media_type="a\r\nb: c")]), "media type"),
+        (lambda c: c.send(HERE, attachments=[Upload(b"", media_type="a/ü")]), "media type"),
+        (lambda c: c.flag_message(HERE, ITEM, item_creation_time=NAIVE), "aware"),
+        (lambda c: c.add_participants(HERE, []), "nobody"),
+        (lambda c: c.remove_participants(HERE, []), "nobody"),
+        (lambda c: c.add_moderators(HERE, []), "nobody"),
+        (lambda c: c.remove_moderators(HERE, []), "nobody"),
         (lambda c: c.edit(HERE, ITEM), "text="),
         (lambda c: c.edit(HERE, ITEM, text="\ud83d"), "surrogate"),
         (lambda c: c.create(), "participants="),
@@ -868,6 +888,13 @@ WRITES = {
     "answer": (NOTHING, lambda w: w.circuit.send(w.group, "Hi", reply_to=w.topic)),
     "edit": (NOTHING, lambda w: w.circuit.edit(w.group, w.topic, text="new")),
     "edit markup": (NOTHING, lambda w: w.circuit.edit(w.group, w.topic, html="<p>a</p><b>b</b>")),
+    "edit a file in": (
+        NOTHING, lambda w: w.circuit.edit(w.group, w.topic, attachments=[b"new"])
+    ),
+    "edit a file out": (
+        lambda w: w.circuit.edit(w.group, w.topic, attachments=[b"old"]),
+        lambda w: w.circuit.edit(w.group, w.topic, attachments=[]),
+    ),
     "delete_message": (NOTHING, lambda w: w.circuit.delete_message(w.group, w.topic)),
     "create direct": (NOTHING, lambda w: w.circuit.create(kind=DIRECT, participants=[w.stranger])),
     "create group": (NOTHING, lambda w: w.circuit.create(participants=[w.bo])),
@@ -930,6 +957,14 @@ WRITES = {
     ),
     "update_presence": (
         NOTHING, lambda w: w.circuit.update_presence("BUSY", status_message="In a call")
+    ),
+    "prolong a presence": (
+        lambda w: w.circuit.update_presence("DND", dnd_until=UNTIL),
+        lambda w: w.circuit.update_presence("DND", dnd_until=UNTIL + timedelta(hours=1)),
+    ),
+    "clear a presence": (
+        lambda w: w.circuit.update_presence("DND", dnd_until=UNTIL),
+        lambda w: w.circuit.update_presence("DND", clear_dnd=True),
     ),
     "create_webhook": (NOTHING, lambda w: w.circuit.create_webhook(HOOK, [EVENT])),
     "update_webhook": (NOTHING, lambda w: w.circuit.update_webhook(w.hook, url=HOOK)),
@@ -1057,6 +1092,15 @@ async def test_an_older_twin_is_not_it():
         assert (await twice(world, "ok")).happened is False
 
 
+def test_of_several_equal_ones_the_first_is_it():
+    """A later one belongs to a later write, which could not be found any more."""
+    late = {**TEXT, "creatorId": ME, "modificationTime": MILLIS + 9, "creationTime": MILLIS + 9}
+    early = {**late, "itemId": BO, "creationTime": MILLIS + 1, "modificationTime": MILLIS + 1}
+    line = Line({f"GET {C}/items": [late, early]})
+    call = CIRCUIT.send(HERE, html=TEXT["text"]["content"])
+    assert line.run(call.reconcile(Attempt(since=SENT))).value.ref.id == BO
+
+
 async def test_somebody_elses_words_are_not_it():
     async with opened() as world:
 
@@ -1080,12 +1124,48 @@ async def test_markup_that_came_out_otherwise_is_in_doubt():
         assert outcome.value.text.strip() == "hi"
 
 
+@pytest.mark.parametrize("name", ["send", "edit"])
+async def test_a_text_whose_blanks_were_changed_is_in_doubt(name):
+    """To say that it was not done would have it written twice."""
+    async with opened(me=True) as world:
+
+        def tidied(request):
+            items = world.store.items[world.group.id].values()
+            text = max(items, key=lambda item: item["modificationTime"])["text"]
+            text["content"] = text["content"].strip()
+            return cut(request)
+
+        world.server.alter = once(tidied)
+        write = {
+            "send": lambda: world.circuit.send(world.group, " Hi "),
+            "edit": lambda: world.circuit.edit(world.group, world.topic, text=" Hi "),
+        }
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await write[name]()
+        outcome = await caught.value.reconcile
+        assert (outcome.happened, outcome.value.text) == (None, "Hi")
+
+
 async def test_a_group_that_changed_at_once_is_in_doubt():
     async with opened() as world:
         world.server.alter = once(cut)
         with pytest.raises(AmbiguousWriteError) as caught:
             await world.circuit.create(title="T", participants=[world.ana])
         await world.circuit.add_participant(Ref("circuit", last(world)), world.bo)
+        outcome = await caught.value.reconcile
+        assert (outcome.happened, outcome.value.ref.id) == (None, last(world))
+
+
+async def test_a_group_whose_title_lost_blanks_is_in_doubt():
+    async with opened() as world:
+
+        def tidied(request):
+            world.store.conversations[last(world)]["topic"] = "T"
+            return cut(request)
+
+        world.server.alter = once(tidied)
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await world.circuit.create(title=" T ", participants=[world.ana])
         outcome = await caught.value.reconcile
         assert (outcome.happened, outcome.value.ref.id) == (None, last(world))
 
@@ -1112,6 +1192,20 @@ async def test_a_first_message_that_was_not_answered_is_found():
             await world.circuit.create(title="T", participants=[world.ana], text="Hi")
         outcome = await caught.value.reconcile
         assert (outcome.happened, outcome.value.ref.id) == (True, last(world))
+
+
+@pytest.mark.parametrize("fault", [cut, lambda _: web.Response(status=403)], ids=["cut", "refused"])
+async def test_errors_do_not_show_a_way_in(fault):
+    """Whoever knows its id can write there."""
+    async with opened() as world:
+        for ask in (world.circuit.post_to_webhook, world.circuit.delete_incoming_webhook):
+            call = ask(world.way)
+            world.server.intercept = once(fault)
+            with pytest.raises(ProviderError) as caught:
+                await call
+            assert "/webhooks/incoming/***" in str(caught.value)
+            shown = "".join(traceback.format_exception(caught.value)) + repr(call.request)
+            assert world.way not in shown
 
 
 # Round trips on the emulator.

@@ -211,7 +211,7 @@ def test_a_conflict_says_what_it_is_about():
     assert "if_match" in str(error)
 
 
-@pytest.mark.parametrize("bad", ["a\nb", "ü"])
+@pytest.mark.parametrize("bad", ["a\nb", "ü", ""])
 def test_an_etag_that_no_header_can_hold(bad):
     with pytest.raises(ConfigurationError, match="If-Match"):
         CLIO.archive(WHERE, if_match=bad)
@@ -353,6 +353,11 @@ def test_whatever_is_not_answered_has_something_near():
         (lambda: CLIO.update_conversation(WHERE), "nothing to change"),
         (lambda: CLIO.update_webhook(1), "nothing to change"),
         (lambda: CLIO.update_webhook(1, url="half \ud83d"), "surrogate"),
+        (lambda: CLIO.update_webhook(1, events=[object()]), "no JSON"),
+        (lambda: CLIO.create_webhook(**HOOK, events=[object()]), "no JSON"),
+        (lambda: CLIO.create_webhook(**HOOK, expires_at=datetime(2026, 2, 3)), "aware"),  # noqa: DTZ001
+        (lambda: CLIO.create_webhook(**{**HOOK, "url": "half \ud83d"}), "surrogate"),
+        (lambda: evolve(CLIO, api_version="4\r\nX-Y: z").conversation(WHERE), "X-API-VERSION"),
         (lambda: CLIO.webhook("x"), "no webhook's id"),
         (lambda: CLIO.webhooks(order="sideways"), "order"),
     ],
@@ -550,6 +555,20 @@ def test_sameness(changed, verdict):
     assert DRAFT.is_sure(message, 301) is (verdict is True)
 
 
+def test_a_number_alone_may_be_a_contacts():
+    """A contact of the user's own number writes back the same words."""
+    draft = Draft(body="Hello", receivers=("contact/301",))
+    bare = Author(ref=Ref("clio", "member/8801/301"))
+    message = evolve(THE_ONE, author=bare, recipients=(bare,), text="Hello", attachments=())
+    assert draft.may_be(message, 301)
+    assert not draft.is_sure(message, 301)
+
+
+def test_a_document_alone_has_no_words():
+    draft = evolve(DRAFT, body="")
+    assert draft.is_sure(evolve(THE_ONE, text=None), 301)
+
+
 # Looking for a reply
 
 
@@ -584,6 +603,8 @@ def page(*lines, following=None):
         pytest.param([line(99008, sender=ADA), line(99007)], True, 99007, id="below another's"),
         pytest.param([line(99007, sender=None)], None, 99007, id="whose it is, is not told"),
         pytest.param([line(99007, receivers=[])], None, 99007, id="to nobody"),
+        pytest.param([line(99008), line(99007)], True, 99007, id="the first"),
+        pytest.param([line(99008), line(99007, sender=None)], True, 99008, id="the sure one"),
     ],
 )
 def test_looking_for_a_reply(lines, happened, found):
@@ -601,8 +622,8 @@ def test_what_this_hub_wrote_itself_is_not_taken_for_it():
     attempt = Attempt(since=CREATED, known=frozenset({Ref("clio", "99007")}))
     outcome, _ = walked(reconcile(attempt), ME, page(line(99007), line(99003)))
     assert outcome == NONE
-    outcome, _ = walked(reconcile(attempt), page(line(99007), line(99006)))
-    assert outcome.value.ref.id == "99006"
+    outcome, _ = walked(reconcile(attempt), page(line(99008), line(99007)))
+    assert outcome.value.ref.id == "99008"
 
 
 def test_looking_on_the_next_page():
@@ -677,20 +698,26 @@ def test_the_callers_fields_are_tried_before_the_write():
         pytest.param([page({**BEGUN, "id": 8812})], False, None, id="an older twin"),
         pytest.param([page()], False, None, id="nothing"),
         pytest.param([page({**BEGUN, "subject": "Others"})], False, None, id="another"),
+        pytest.param([page(BEGUN), page(line(1, sender=ADA))], False, None, id="another's"),
+        pytest.param([page(BEGUN), page()], False, None, id="without a message"),
         pytest.param(
-            [page(BEGUN), page(line(1, sender=ADA)), page(BEGUN)], False, None, id="another's"
+            [page(BEGUN, {**BEGUN, "id": 8814}), page(line(1, body="No.")), page(OPENING)],
+            True,
+            "8815",
+            id="behind another",
         ),
-        pytest.param([page(BEGUN), page(), page(BEGUN)], False, None, id="without a message"),
         pytest.param(
             [
-                page({**BEGUN, "id": 8816}, BEGUN),
-                page(line(1, body="No.")),
-                page({**BEGUN, "id": 8816}, BEGUN),
+                page(BEGUN, {**BEGUN, "id": 8814}),
+                page({**OPENING, "sender": None}),
                 page(OPENING),
             ],
             True,
             "8815",
-            id="behind another",
+            id="behind one that may be it",
+        ),
+        pytest.param(
+            [page({**BEGUN, "id": 8816}, BEGUN), page(OPENING)], True, "8815", id="the first"
         ),
         pytest.param([page(BEGUN), page({**OPENING, "sender": None})], None, "8815", id="whose"),
         pytest.param(
@@ -756,15 +783,32 @@ def hook(number, **changes):
         ([hook(155, url="https://other.example")], None),
         ([hook(155, model="matter")], None),
         ([hook(156, fields="id,etag"), hook(155)], "155"),
+        ([hook(156, events=["deleted"]), hook(155)], "155"),
+        ([hook(156), hook(155)], "155"),
     ],
 )
 def test_looking_for_a_webhook(hooks, found):
-    call = CLIO.create_webhook(**HOOK)
-    post, _ = walked(call, [{"id": 152}])
-    assert asked(post.request) == ("POST", "webhooks.json", {}, HOOK)
+    wanted = {**HOOK, "events": ["created"]}
+    post, _ = walked(CLIO.create_webhook(**wanted), [{"id": 152}])
+    assert asked(post.request) == ("POST", "webhooks.json", {}, wanted)
     outcome, _ = walked(post.reconcile(NOW), page(*hooks))
     assert outcome.happened is (found is not None)
     assert found is None or outcome.value.id == found
+
+
+@pytest.mark.parametrize("changed", [{"fields": "etag,id"}, {"events": ["deleted"]}])
+def test_a_webhook_that_is_only_alike_is_in_doubt(changed):
+    """It may be another one, or what Clio made of it."""
+    call = CLIO.create_webhook(**HOOK, events=["created"])
+    post, _ = walked(call, [{"id": 152}])
+    outcome, _ = walked(post.reconcile(NOW), page(hook(155, **changed)))
+    assert (outcome.happened, outcome.value.id) == (None, "155")
+
+
+def test_one_event_is_not_taken_for_its_letters():
+    assert json.loads(CLIO.update_webhook(1, events="created").request.body) == {
+        "data": {"events": ["created"]}
+    }
 
 
 @pytest.mark.parametrize(
@@ -1158,6 +1202,22 @@ async def test_a_beginning_that_cannot_be_read_afterwards():
         assert outcome.value == await served.hub.conversation(outcome.value.ref)
         titles = [record["subject"] for record in served.store.conversations.values()]
         assert titles.count("Begun once") == 1
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_two_lost_replies_each_is_found(first):
+    """The same words twice: whoever looks first leaves the other its own."""
+    async with firm() as served:
+        ref, errors = served.named("Between users"), []
+        for _ in range(2):
+            served.server.alter = once(cut)
+            with pytest.raises(AmbiguousWriteError) as caught:
+                await served.hub.send(ref, "Once")
+            errors.append(caught.value)
+        errors = [errors[first], errors[1 - first]]
+        outcomes = [await error.reconcile for error in errors]
+        assert [outcome.happened for outcome in outcomes] == [True, True]
+        assert outcomes[0].value.ref != outcomes[1].value.ref
 
 
 async def test_a_write_is_sent_again_only_where_it_was_not_processed():

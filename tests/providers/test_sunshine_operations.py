@@ -390,6 +390,22 @@ def test_files_are_sent_as_the_part_source():
         (lambda: S.send(HERE, attachments=[b"1", b"2"]), UnsupportedError, "one message for each"),
         (lambda: S.create(kind=ConversationKind.COMMUNITY), UnsupportedError, "groups"),
         (lambda: S.create(idempotency_key="k"), UnsupportedError, "participants"),
+        (lambda: S.create(participants="dana"), ConfigurationError, "list"),
+        (lambda: S.integrations(types="custom"), ConfigurationError, "list"),
+        (lambda: S.create_webhook("i", "https://h.test", "*"), ConfigurationError, "list"),
+        (lambda: S.update_webhook("i", "w", triggers="*"), ConfigurationError, "list"),
+        (lambda: S.send(HERE, "x", idempotency_key=""), ConfigurationError, "one character"),
+        (
+            lambda: S.create(participants=[ANA], idempotency_key=""),
+            ConfigurationError,
+            "one character",
+        ),
+        (lambda: S.send(HERE, "x", metadata={1: "a"}), ConfigurationError, "keys"),
+        (lambda: S.update(HERE, metadata={1: "a"}), ConfigurationError, "keys"),
+        (lambda: S.update_user(USER), ConfigurationError, "nothing to change"),
+        (S.update_app, ConfigurationError, "nothing to change"),
+        (lambda: S.update_integration("i"), ConfigurationError, "nothing to change"),
+        (lambda: S.update_webhook("i", "w"), ConfigurationError, "nothing to change"),
         (lambda: S.send(HERE), ConfigurationError, "nothing to send"),
         (lambda: S.send(HERE, ""), ConfigurationError, "nothing to send"),
         (lambda: S.send(HERE, "", html=""), ConfigurationError, "nothing to send"),
@@ -467,6 +483,7 @@ def test_a_user():
     found = S.users_by_email("a@x.test")
     page = found.read(found.request, answer({"users": [body, {"id": "u2"}]}))
     assert page.items == (expected, values.User(id="u2"))
+    assert [user.ref for user in page.items] == [Ref("sunshine", USER), Ref("sunshine", "u2")]
     assert page.next is None
 
 
@@ -823,7 +840,9 @@ def test_without_people_there_is_nothing_to_read_back():
         ({"metadata": {"a": 2}}, False),
         ({"metadata": {"a": 1, "b": 2}}, False),
         ({"createdAt": "2026-01-20T12:29:59.999Z"}, False),
-        ({"createdAt": None}, False),
+        ({"createdAt": None}, None),
+        ({"createdAt": None, "displayName": "U"}, False),
+        ({"createdAt": None, "id": "known"}, False),
         ({"id": "known"}, False),
     ],
 )
@@ -852,3 +871,49 @@ def test_what_only_fetches_is_no_write():
 def test_a_typed_word_leaves_no_trace():
     for call in (S.start_typing(HERE), S.create_user(), S.delete_attachment("u")):
         assert call.reconcile is None
+
+
+CLEARING = S.update(HERE, metadata={})
+
+
+@pytest.mark.parametrize(
+    ("call", "found", "happened"),
+    [
+        (CLEARING, {"conversation": {"id": "c"}}, True),
+        (CLEARING, {"conversation": {"id": "c", "metadata": {"a": 1}}}, None),
+        (
+            S.update(HERE, title="T", metadata={}),
+            {"conversation": {"id": "c", "metadata": {"a": 1}}},
+            False,
+        ),
+        (
+            S.update_integration("i", display_name="W", settings={"token": "t"}),
+            {"integration": {"id": "i", "displayName": "W"}},
+            None,
+        ),
+        (
+            S.update_integration("i", display_name="W", settings={"token": "t"}),
+            {"integration": {"id": "i", "displayName": "V"}},
+            False,
+        ),
+        (S.update_integration("i", settings={"token": "t"}), {"integration": {"id": "i"}}, None),
+        (S.delete_user(USER), {"user": {"id": USER}}, None),
+    ],
+)
+def test_what_cannot_be_seen_is_neither_done_nor_undone(call, found, happened):
+    assert call.reconcile(Attempt(since=MOMENT)).read(answer(found)).happened is happened
+
+
+@pytest.mark.parametrize(
+    ("told", "happened"),
+    [
+        ({"unreadCount": 0}, True),
+        ({"unreadCount": 2}, False),
+        ({"unreadCount": 2, "lastRead": "2026-01-20T12:30:00.000Z"}, True),
+        ({}, None),
+    ],
+)
+def test_whether_somebody_has_read(told, happened):
+    look = S.mark_read(HERE, participant=USER).reconcile(Attempt(since=MOMENT))
+    page = {"participants": [{"id": "p", "userId": USER, **told}]}
+    assert look.read(answer(page)).happened is happened

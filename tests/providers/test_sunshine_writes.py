@@ -457,10 +457,6 @@ SETTING = {
         lambda: s.create_user(external_id="new/1", profile={"givenName": "N"}),
         lambda: api.store.user_by_external_id("new/1") is not None,
     ),
-    "delete_user": lambda s, api: (
-        lambda: s.delete_user("crm/778"),
-        lambda: _user(api) is None,
-    ),
     "delete_personal_information": lambda s, api: (
         lambda: _with_metadata(api) and s.delete_personal_information("crm/778"),
         lambda: not _user(api)["metadata"],
@@ -471,9 +467,7 @@ SETTING = {
         lambda: _web(api)["displayName"] == "New",
     ),
     "update_integration by a setting": lambda s, api: (
-        lambda: s.update_integration(
-            _web(api)["id"], settings={"brandColor": "000", "password": "p"}
-        ),
+        lambda: s.update_integration(_web(api)["id"], settings={"brandColor": "000"}),
         lambda: _web(api)["brandColor"] == "000",
     ),
     "delete_integration": lambda s, api: (
@@ -659,6 +653,37 @@ async def test_messages_that_came_later_say_nothing(when):
         await hub.send(group.ref, "just now")
         told = await fate(server, hub["sunshine"].delete_messages(group.ref), when)
         assert told.happened is (None if when == "before" else True)
+
+
+@pytest.mark.parametrize("case", ADDING.values(), ids=ADDING)
+async def test_a_later_twin_of_this_hub_is_not_taken_for_it(case):
+    async with app(second_webhook="added") as (hub, api, server):
+        add, _ = case(hub["sunshine"], api)
+        cut(server, "before")
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await add()
+        cut(server, None)
+        await add()
+        assert (await caught.value.reconcile).happened is False
+
+
+async def test_a_later_user_of_this_hub_is_not_taken_for_it():
+    async with app() as (hub, _, server):
+        cut(server, "before")
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await hub["sunshine"].create_user(external_id="new/1")
+        cut(server, None)
+        user = await hub["sunshine"].create_user(external_id="new/1")
+        assert (await caught.value.reconcile).happened is False
+        assert user.ref == Ref("sunshine", user.id)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_user_who_is_still_there_may_be_on_the_way_out(when):
+    async with app() as (hub, api, server):
+        told = await fate(server, hub["sunshine"].delete_user("crm/778"), when)
+        assert told.happened is (None if when == "before" else True)
+        assert (_user(api) is None) is (when == "after")
 
 
 async def test_a_user_who_was_there_is_not_the_one_created():

@@ -19,6 +19,7 @@ from conversations_hub import (
     NotFoundError,
     Outcome,
     Ref,
+    TranslationError,
     Twilio,
     UnsupportedError,
     Upload,
@@ -568,6 +569,7 @@ def test_any_text_is_sent_as_it_is(text, metadata):
         (lambda t: t.create(participants=[ref(MB)]), UnsupportedError, "`user`"),
         (lambda t: t.create(participants=[Ref("clio", "1")]), ConfigurationError, "belongs to"),
         (lambda t: t.create(text="\ud83d"), ConfigurationError, "surrogate"),
+        (lambda t: t.create(participants="dana"), ConfigurationError, "list"),
         (lambda t: t.create(unique_name="a", idempotency_key="b"), ConfigurationError, "one of"),
         (lambda t: t.create(idempotency_key=""), ConfigurationError, "one character"),
         (lambda t: t.archive(HERE), UnsupportedError, "close\\(\\)"),
@@ -984,6 +986,40 @@ def test_everything_is_marked_as_read():
     for horizon, happened in ((6, False), (7, True), (8, True), (None, False)):
         told = look.read(answer({**NEW, "last_read_message_index": horizon}))
         assert told == Outcome(happened=happened)
+    assert look.read(answer({"sid": MB})) == Outcome(happened=False)
+    for silent in ({}, {"index": None}, {"index": "7"}):
+        with pytest.raises(TranslationError, match="index"):
+            newest.read(answer(messages({"sid": IM, **silent})))
+
+
+@pytest.mark.parametrize(
+    ("call", "rename"),
+    [
+        (TWILIO.update(ref("old"), unique_name="new"), {"sid": CH, "unique_name": "new"}),
+        (TWILIO.update_participant(HERE, "old", identity="new"), {"sid": MB, "identity": "new"}),
+    ],
+    ids=["conversation", "participant"],
+)
+def test_what_was_renamed_is_found_under_its_new_name(call, rename):
+    look = call.reconcile(Attempt(since=AT))
+    error = NotFoundError("", response=Response(status=404))
+    elsewhere = look.recover(error)
+    assert (look.request.url.name, elsewhere.request.url.name) == ("old", "new")
+    assert elsewhere.read(answer(rename)).happened is True
+    with pytest.raises(NotFoundError):
+        TWILIO.update(HERE, title="x").reconcile(Attempt(since=AT)).recover(error)
+
+
+@pytest.mark.parametrize("date", [{}, {"date_created": None}])
+def test_what_has_no_date_may_be_an_older_twin(date):
+    row = {"sid": IM, "body": "hi", "author": "system", "attributes": "{}"} | date
+    told = reconciled(TWILIO.send(HERE, "hi"), messages(row))
+    assert (told.happened, told.value.ref.id) == (None, IM)
+    told = reconciled(TWILIO.create_user("dana"), {"sid": US, "identity": "dana"} | date)
+    assert told.happened is None
+    row["attributes"] = '{"idempotency_key":"k"}'
+    sent = TWILIO.send(HERE, "hi", idempotency_key="k").read(answer(messages()))
+    assert reconciled(sent, messages(row)).happened is True
 
 
 # What is read back.
@@ -1005,7 +1041,10 @@ EMAIL = {"projected_address": "a"}
         ({"Configuration.Filters": ("a",)}, {"configuration": {"filters": ["a", "b"]}}, False),
         ({"Configuration.Filters": ("",)}, {"configuration": {"filters": []}}, True),
         ({"Configuration.Triggers": ("a",)}, {"configuration": {"filters": ["a"]}}, True),
-        ({"Configuration.Url": "u"}, {"configuration": {}}, False),
+        ({"Configuration.Triggers": ("a",)}, {"configuration": {"triggers": ["a"]}}, True),
+        ({"Configuration.Triggers": ("a",)}, {"configuration": {"triggers": ["b"]}}, False),
+        ({"Configuration.Method": "get"}, {"configuration": {"flow_sid": "f"}}, None),
+        ({"Configuration.Url": "u"}, {"configuration": {"url": None}}, False),
         ({"Configuration.ReplayAfter": 1}, {"configuration": {}}, None),
         ({"MessagingBinding.ProxyAddress": "null"}, {"messaging_binding": None}, True),
         ({"MessagingBinding.ProxyAddress": "+1"}, {"messaging_binding": {}}, False),

@@ -10,7 +10,7 @@ from attrs import evolve
 from conversations_hub.errors import StatusError
 from conversations_hub.models import Conversation, ConversationKind, Ref
 from conversations_hub.provider import operation
-from conversations_hub.providers.circuit.markup import rich
+from conversations_hub.providers.circuit.markup import rich, same_words
 from conversations_hub.providers.circuit.members import PATHS, Members
 from conversations_hub.providers.circuit.messages import Draft, Messages
 from conversations_hub.providers.circuit.outcomes import Reconcile, arrived, not_before, surely
@@ -51,10 +51,9 @@ class Creation(Messages, Members):
         people = self.ids_from(participants)
         if text:
             self.ask("POST", form={"content": rich(text)})  # refuses what is no text
-        kind = ConversationKind.GROUP if kind is None else ConversationKind(kind)
-        if kind is ConversationKind.DIRECT:
+        if kind == ConversationKind.DIRECT:
             return self._direct(people, title, description, text)
-        return self._of_several(kind, people, title, description, text)
+        return self._of_several(kind or ConversationKind.GROUP, people, title, description, text)
 
     @operation
     def update(
@@ -137,11 +136,11 @@ class Creation(Messages, Members):
         text: str | None,
     ) -> Call[Conversation]:
         form: dict[str, QueryValue] = {"participants": people, "topic": title}
-        if kind is ConversationKind.COMMUNITY:
+        if kind == ConversationKind.COMMUNITY:
             if not title:
                 raise self.unsendable("a community needs title=")
             form["description"] = description
-        elif kind is not ConversationKind.GROUP:
+        elif kind != ConversationKind.GROUP:
             raise self.unsupported("create", "kind is DIRECT, GROUP or COMMUNITY")
         elif description is not None:
             raise self.unsupported("create", "a group has no description; a community has")
@@ -220,16 +219,20 @@ class Creation(Messages, Members):
                     arrived(c).get("creatorId") == me
                     and c.ref not in attempt.known
                     and not_before(c.created_at, attempt)
-                    and c.kind is kind
-                    and (_topic(c) or "") == (title or "")
-                    and (c.description or "") == (description or "")
+                    and c.kind == kind
+                    and same_words(_topic(c), title)
                 )
+
+            def is_it(c: Conversation) -> bool:
+                said = (_topic(c) or "", c.description or "")
+                return said == (title or "", description or "") and _are(c.members, ids)
 
             return surely(
                 self.conversations(created_after=attempt.since),
-                lambda c: is_new(c) and _are(c.members, ids),
-                # Somebody may have come or gone since.
+                lambda c: is_new(c) and is_it(c),
+                # Somebody may have come or gone since, or blanks from what was said.
                 is_new,
+                lambda c: c.created_at,
             )
 
         return reconcile

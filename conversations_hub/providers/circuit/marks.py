@@ -141,7 +141,7 @@ class Marks(Messages, Conversations):
     ) -> Call[None]:
         """Flag for the user alone: `POST /conversations/{convId}/messages/{itemId}/flag`."""
         # The description wants a text; payloads have their times in epoch milliseconds.
-        at = None if item_creation_time is None else str(_milliseconds(item_creation_time))
+        at = None if item_creation_time is None else self._milliseconds(item_creation_time)
         fields = {
             "itemCreationTime": at,
             "parentId": None if parent_id is None else self.id_from(parent_id),
@@ -223,6 +223,11 @@ class Marks(Messages, Conversations):
             ),
         )
 
+    def _milliseconds(self, moment: datetime) -> str:
+        if moment.tzinfo is None:
+            raise self.unsendable(f"{moment!r} is no aware datetime; give datetime.now(UTC)")
+        return str(round((moment - EPOCH).total_seconds() * 1000))
+
     def _pin(self, method: str, ref: Ref, item_id: str) -> Call[Conversation]:
         return Call(
             request=self.ask(method, "conversations", ref.id, "pins", item_id),
@@ -233,7 +238,3 @@ class Marks(Messages, Conversations):
                 there=method == "POST",
             ),
         )
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round((moment - EPOCH).total_seconds() * 1000)

@@ -106,7 +106,7 @@ class Members(Users, Conversations):
 
         Into a community: `POST /conversations/community/{convId}/participants`.
         """
-        where, names = self.ref_from(conversation), self.ids_from(participants)
+        where, names = self.ref_from(conversation), self._somebody(participants)
         return self.by_kind(
             where,
             "add_participants",
@@ -125,7 +125,7 @@ class Members(Users, Conversations):
 
         Out of a community: `DELETE /conversations/community/{convId}/participants`.
         """
-        where, names = self.ref_from(conversation), self.ids_from(participants)
+        where, names = self.ref_from(conversation), self._somebody(participants)
         return self.by_kind(
             where,
             "remove_participants",
@@ -166,16 +166,14 @@ class Members(Users, Conversations):
         self, conversation: Ref | str, moderators: Iterable[Ref | str]
     ) -> Call[None]:
         """Make participants moderators: `POST /conversations/{convId}/moderators`."""
-        return self._set_moderators("POST", self.ref_from(conversation), self.ids_from(moderators))
+        return self._set_moderators("POST", self.ref_from(conversation), moderators)
 
     @operation
     def remove_moderators(
         self, conversation: Ref | str, moderators: Iterable[Ref | str]
     ) -> Call[None]:
         """Make them moderators no longer: `DELETE /conversations/{convId}/moderators`."""
-        return self._set_moderators(
-            "DELETE", self.ref_from(conversation), self.ids_from(moderators)
-        )
+        return self._set_moderators("DELETE", self.ref_from(conversation), moderators)
 
     @operation
     def moderate_conversation(self, conversation: Ref | str) -> Call[None]:
@@ -232,6 +230,13 @@ class Members(Users, Conversations):
             moving=True,
         )
 
+    def _somebody(self, people: Iterable[Ref | str]) -> list[str]:
+        """Return the ids of people, of whom there must be one at least."""
+        names = self.ids_from(people)
+        if not names:
+            raise self.unsendable("nobody is named; give one user or more")
+        return names
+
     def _adding(self, path: str, conversation: Ref, names: list[str]) -> Request:
         place = ("conversations", path, conversation.id, "participants")
         return self.ask("POST", *place, form={"participants": names})
@@ -277,7 +282,10 @@ class Members(Users, Conversations):
 
         return lambda _: self.as_me(lambda me: self.found_users(names, lambda ids: look(ids, me)))
 
-    def _set_moderators(self, method: str, where: Ref, names: list[str]) -> Call[None]:
+    def _set_moderators(
+        self, method: str, where: Ref, moderators: Iterable[Ref | str]
+    ) -> Call[None]:
+        names = self._somebody(moderators)
         # DELETE has a body here, too.
         return Call(
             request=self.ask(

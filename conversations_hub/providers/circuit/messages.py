@@ -54,6 +54,12 @@ class Draft:
             said = (message.text or "") == (self.text or "")
         return said and _decoded(_form_of(message)) == _decoded(self.form)
 
+    def may_be_in(self, message: Message) -> bool:
+        """Tell whether a message may say this, as it was changed since or on its way."""
+        if self.is_markup or message.state is not MessageState.SENT:
+            return True
+        return same_words(self.text, message.text)
+
     def is_about(self, message: Message) -> bool:
         """Tell whether a message has the subject; answers have none of their own."""
         return message.reply_to is not None or (message.subject or "") == (self.subject or "")
@@ -184,8 +190,8 @@ class Messages(Uploads):
         wanted = None if attachments is None else self.files_from("edit", attachments)
 
         def write(old: Message) -> Call[Message]:
-            draft, files = _merged(change, old), old.attachments if wanted is None else wanted
-            return self.with_files(files, partial(put, draft))
+            files = self.files_from("edit", old.attachments) if wanted is None else wanted
+            return self.with_files(files, partial(put, _merged(change, old)))
 
         def put(draft: Draft, files: Files) -> Call[Message]:
             # An empty list cannot be told from none; an empty text takes the last file away.
@@ -195,7 +201,9 @@ class Messages(Uploads):
                     "PUT", *self._place(conversation, id), form=draft.fields | attached
                 ),
                 read=self._one(conversation),
-                reconcile=self._was_edited(conversation, id, draft),
+                reconcile=self._was_edited(
+                    conversation, id, draft, None if wanted is None else files
+                ),
             )
 
         return after(self.message(conversation, id), write)
@@ -231,7 +239,6 @@ class Messages(Uploads):
         self, conversation: Ref, draft: Draft, root: str | None, files: Files
     ) -> Reconcile[Message]:
         """Look for a message of one's own, that is new, with these words and these files."""
-        sent = {file.file_id for file in files if file.file_id}
 
         def reconcile(attempt: Attempt) -> Call[Outcome[Message]]:
             return self.as_me(lambda me: look(attempt, Author(ref=Ref(self.name, me))))
@@ -248,27 +255,29 @@ class Messages(Uploads):
 
             return surely(
                 self.messages(conversation, since=attempt.since),
-                lambda m: (
-                    is_new(m)
-                    and draft.is_in(m)
-                    and draft.is_about(m)
-                    and sent <= {file.id for file in m.attachments}
-                ),
-                # Changed since, or markup of which something was taken away.
-                lambda m: is_new(m) and (draft.is_markup or m.state is not MessageState.SENT),
+                lambda m: is_new(m) and draft.is_in(m) and draft.is_about(m) and _are_in(files, m),
+                lambda m: is_new(m) and draft.may_be_in(m),
+                lambda m: m.sent_at,
             )
 
         return reconcile
 
-    def _was_edited(self, conversation: Ref, id_: str, draft: Draft) -> Reconcile[Message]:
+    def _was_edited(
+        self, conversation: Ref, id_: str, draft: Draft, files: Files | None
+    ) -> Reconcile[Message]:
+        """Compare a message with what it was to become; `files` are None where they stay."""
+
         def reconcile(attempt: Attempt) -> Call[Outcome[Message]]:
             return after(self.message(conversation, id_), lambda m: judged(m, attempt))
 
         def judged(m: Message, attempt: Attempt) -> Outcome[Message]:
+            is_new = not_before(m.updated_at, attempt)
+            if files is not None and not (is_new and _are_in(files, m)):
+                return Outcome(happened=False, value=m)
             if draft.is_in(m) and draft.is_about(m):
                 return Outcome(happened=True, value=m)
-            changed = m.state is not MessageState.SENT and not_before(m.updated_at, attempt)
-            return Outcome(happened=None if draft.is_markup and changed else False, value=m)
+            changed = is_new and m.state is not MessageState.SENT
+            return Outcome(happened=None if changed else False, value=m)
 
         return reconcile
 
@@ -320,6 +329,13 @@ class Messages(Uploads):
 
 def _attached(files: Files) -> dict[str, QueryValue]:
     return {"attachments": [file.attachment_id for file in files]} if files else {}
+
+
+def _are_in(files: Files, message: Message) -> bool:
+    """Tell whether a message has these files; one that was not sent now may have another id."""
+    sent = {file.file_id for file in files if file.file_id}
+    there = {file.id for file in message.attachments}
+    return sent <= there and bool(files or not there)
 
 
 def _merged(change: Draft, old: Message) -> Draft:

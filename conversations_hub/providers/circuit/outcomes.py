@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from conversations_hub.errors import PagingError
 from conversations_hub.models import Conversation, Message
+from conversations_hub.providers.circuit.paging import EPOCH
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.wire import Request, Response
 from conversations_hub.writing import after, find, found_again
@@ -37,17 +38,25 @@ def held(listing: Listing[T], wanted: Callable[[T], bool], *, there: bool = True
 
 
 def surely(
-    listing: Listing[T], same: Callable[[T], bool], similar: Callable[[T], bool]
+    listing: Listing[T],
+    same: Callable[[T], bool],
+    similar: Callable[[T], bool],
+    moment: Callable[[T], datetime | None],
 ) -> Call[Outcome[T]]:
-    """Look for what was made; what is only similar may be it, so that nobody can tell."""
+    """Look for what was made; what is only similar may be it, so that nobody can tell.
 
-    def unsure(one: T | None) -> Outcome[T]:
-        return Outcome(happened=False if one is None else None, value=one)
+    The first of several belongs to the first of several writes: whoever takes another one would
+    leave nothing to a later write.
+    """
 
-    def judged(one: T | None) -> Outcome[T] | Call[Outcome[T]]:
-        return find(listing, similar, unsure) if one is None else found_again(one)
+    def judged(found: tuple[T, ...]) -> Outcome[T]:
+        sure = [one for one in found if same(one)]
+        those = sorted(sure or filter(similar, found), key=lambda one: moment(one) or EPOCH)
+        if not those:
+            return Outcome(happened=False)
+        return Outcome(happened=True if sure else None, value=those[0])
 
-    return find(listing, same, judged)
+    return collected(listing, judged)
 
 
 def untold(read: Call[T]) -> Reconcile[T]:

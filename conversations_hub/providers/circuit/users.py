@@ -144,9 +144,14 @@ class Users(Account):
             "clearDND": clear_dnd,
         }
 
+        def ends_so(end: datetime | None) -> bool:
+            if clear_dnd or dnd_until is None or state != "DND":
+                return not clear_dnd or end is None
+            return end is not None and instant(end) == instant(dnd_until)
+
         def judged(now: Presence) -> Outcome[Presence]:
             same = _agree([(state, now.state), (status_message, now.status_message)])
-            return Outcome(happened=same, value=now)
+            return Outcome(happened=same and ends_so(now.dnd_until), value=now)
 
         def reconcile(_: Attempt) -> Call[Outcome[Presence]]:
             return self.as_me(lambda me: after(self.presence(me), judged))

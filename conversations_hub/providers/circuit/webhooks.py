@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -34,6 +34,19 @@ class NoWayOn:
         if answer.count >= MOST:
             raise PagingError(f"Circuit shows {MOST} incoming webhooks and no way to the others")
         return None
+
+
+@frozen(kw_only=True, repr=False)
+class SecretPlace(Request):
+    """A request whose path lets anybody write who knows it; errors do without its end."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.method} {self.place})"
+
+    @property
+    def place(self) -> str:
+        """The URL up to the secret."""
+        return f"{self.url.parent}/***"
 
 
 HOOK = values.value(WebHook, WORDS)
@@ -197,7 +210,7 @@ class Webhooks(Account):
             )
 
         return Call(
-            request=self.ask("DELETE", "webhooks", "incoming", webhook_id),
+            request=self._way_in("DELETE", webhook_id),
             read=nothing,
             reconcile=reconcile,
         )
@@ -225,8 +238,14 @@ class Webhooks(Account):
             "fileURL": file_url,
             "filename": filename,
         }
-        return Call(
-            request=self.ask("POST", "webhooks", "incoming", webhook_id, form=form), read=nothing
+        return Call(request=self._way_in("POST", webhook_id, form), read=nothing)
+
+    def _way_in(
+        self, method: str, webhook_id: str, form: Mapping[str, QueryValue] | None = None
+    ) -> Request:
+        request = self.ask(method, "webhooks", "incoming", webhook_id, form=form)
+        return SecretPlace(
+            method=method, url=request.url, headers=request.headers, body=request.body
         )
 
     def _was_registered(self, same: Any) -> Reconcile[WebHook]:

@@ -133,7 +133,7 @@ class Account(Provider):
         headers: Mapping[str, str] | None = None,
     ) -> Request:
         """Return a request, of the version that the caller pins; a body stands under `data`."""
-        version = {} if self.api_version is None else {"X-API-VERSION": self.api_version}
+        version = texts.header("X-API-VERSION", self.api_version)
         return self.ask(
             method,
             *segments,

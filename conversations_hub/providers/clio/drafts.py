@@ -40,7 +40,7 @@ class Draft:
     def may_be(self, message: Message, me: int) -> bool:
         """Say whether a message may be this one: as far as is told, and but for blanks."""
         return (
-            _is_from(message.author, me) is not False
+            self._is_from(message.author, me) is not False
             and texts.squeezed(message.text) == texts.squeezed(self.body)
             and [file.id for file in message.attachments] == self._files()
         )
@@ -49,10 +49,22 @@ class Draft:
         """Say whether a message is this one without a doubt."""
         return (
             self.may_be(message, me)
-            and _is_from(message.author, me) is True
-            and message.text == self.body
+            and self._is_from(message.author, me) is True
+            and (message.text or "") == self.body
             and self._goes_to(message.recipients)
         )
+
+    def _is_from(self, author: Author | None, me: int) -> bool | None:
+        """Say whether the token's user is the author; None where that cannot be told.
+
+        A number alone may also be that of a contact who is written to.
+        """
+        if author is None or author.ref is None:
+            return None
+        sort, same = author.ref.id.partition("/")[0], addressees.number(author.ref.id) == me
+        if sort in addressees.TYPES:
+            return same and sort == addressees.USER
+        return None if same and f"{addressees.CONTACT}/{me}" in self.receivers else same
 
     def _goes_to(self, people: Iterable[Author]) -> bool:
         """Compare receivers one by one; of whom only the number is told, the number will do."""
@@ -90,14 +102,6 @@ def document_of(
     if not (number.isascii() and number.isdecimal()):
         raise ConfigurationError("this attachment has no document's id, which is a number")
     return int(number)
-
-
-def _is_from(author: Author | None, me: int) -> bool | None:
-    """Say whether the token's user is the author; None where Clio does not tell."""
-    if author is None or author.ref is None:
-        return None
-    sort = author.ref.id.partition("/")[0]
-    return sort != addressees.CONTACT and addressees.number(author.ref.id) == me
 
 
 def _without_none(said: Mapping[str, Any]) -> dict[str, Any]:

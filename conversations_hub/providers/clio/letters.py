@@ -6,7 +6,7 @@ is about. That is read first, together with the number that what is written will
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from conversations_hub.providers.clio.account import NEWEST, NUMBERS
 from conversations_hub.providers.clio.conversations import Conversations
 from conversations_hub.providers.clio.drafts import Draft
 from conversations_hub.providers.clio.messages import Messages
+from conversations_hub.providers.clio.newer import newer
 from conversations_hub.providers.clio.users import Users
 from conversations_hub.reading import Record
 from conversations_hub.recipes import Attempt, Call, Outcome
@@ -38,8 +39,8 @@ BEGUN: Record[payloads.Sent, int] = Record(
     payload=payloads.Sent, translate=lambda sent, _: sent.conversation.id, item="data"
 )
 NO_KEY = (
-    "idempotency_key: it has no place for one; before you send again, look whether the message is there: "
-    "messages(ref, order='newest')"
+    "idempotency_key: it has no place for one; before you send again, look whether the message "
+    "is there: messages(ref, order='newest')"
 )
 
 
@@ -272,11 +273,16 @@ class Letters(Messages, Conversations, Users):
         """Look among the messages that came since for this one of the token's user."""
 
         def look(me: int) -> Call[Outcome[Message]]:
-            return find(
+            def judged(found: Sequence[Message]) -> Outcome[Message]:
+                sure = [one for one in found if draft.is_sure(one, me)]
+                return _outcome(sure or found, sure=bool(sure))
+
+            return newer(
                 self.messages(conversation, order="newest"),
-                lambda m: _is_new(m, newest, attempt.known) and draft.may_be(m, me),
-                lambda m: _outcome(m, sure=m is not None and draft.is_sure(m, me)),
-                enough=lambda page, _: any(int(m.ref.id) <= newest for m in page),
+                _number,
+                newest,
+                lambda m: m.ref not in attempt.known and draft.may_be(m, me),
+                judged,
             )
 
         return self.identified(look)
@@ -293,45 +299,46 @@ class Letters(Messages, Conversations, Users):
         )
 
     def _found_begun(
-        self,
-        draft: Draft,
-        newest: int,
-        attempt: Attempt,
-        me: int,
-        others: frozenset[Ref] = frozenset(),
+        self, draft: Draft, newest: int, attempt: Attempt, me: int
     ) -> Call[Outcome[Conversation]]:
         """Look among the conversations that came since for one that begins with this message."""
         title = texts.squeezed(draft.subject)
-
-        def look(found: Conversation | None) -> Outcome[Conversation] | Call[Outcome[Conversation]]:
-            if found is None:
-                return Outcome(happened=False)
-            first = self.messages(found.ref, page_size=1)
-            return find(first, lambda _: True, lambda message: judge(found, message))
-
-        def judge(
-            found: Conversation, first: Message | None
-        ) -> Outcome[Conversation] | Call[Outcome[Conversation]]:
-            if first is None or not draft.may_be(first, me):
-                return self._found_begun(draft, newest, attempt, me, others | {found.ref})
-            return _outcome(found, sure=found.title == draft.subject and draft.is_sure(first, me))
-
-        return find(
+        return newer(
             self.conversations_by(NEWEST, {}),
-            lambda c: (
-                _is_new(c, newest, attempt.known)
-                and c.ref not in others
-                and texts.squeezed(c.title) == title
-            ),
-            look,
-            enough=lambda page, _: any(int(c.ref.id) <= newest for c in page),
+            _number,
+            newest,
+            lambda c: c.ref not in attempt.known and texts.squeezed(c.title) == title,
+            lambda found: self._begins_with(draft, me, found),
         )
 
+    def _begins_with(
+        self,
+        draft: Draft,
+        me: int,
+        found: Sequence[Conversation],
+        unsure: tuple[Conversation, ...] = (),
+    ) -> Outcome[Conversation] | Call[Outcome[Conversation]]:
+        """Read how these begin, one after the other."""
+        if not found:
+            return _outcome(unsure, sure=False)
+        one, *others = found
 
-def _is_new(thing: Conversation | Message, newest: int, known: Container[Ref]) -> bool:
-    return int(thing.ref.id) > newest and thing.ref not in known
+        def judged(first: Message | None) -> Outcome[Conversation] | Call[Outcome[Conversation]]:
+            if first is None or not draft.may_be(first, me):
+                return self._begins_with(draft, me, others, unsure)
+            if one.title == draft.subject and draft.is_sure(first, me):
+                return _outcome([one], sure=True)
+            return self._begins_with(draft, me, others, (*unsure, one))
+
+        return find(self.messages(one.ref, page_size=1), lambda _: True, judged)
 
 
-def _outcome(found: T | None, *, sure: bool) -> Outcome[T]:
+def _number(thing: Conversation | Message) -> int:
+    return int(thing.ref.id)
+
+
+def _outcome(found: Sequence[T], *, sure: bool) -> Outcome[T]:
     """Return the outcome; what might be something else as well is told as such."""
-    return Outcome(happened=sure or None if found is not None else False, value=found)
+    if not found:
+        return Outcome(happened=False)
+    return Outcome(happened=True if sure else None, value=found[0])

@@ -18,6 +18,8 @@ def checked(data: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ConfigurationError(
             "there is half a surrogate pair in this text, which is no Unicode"
         ) from cause
+    except (TypeError, ValueError, OverflowError, RecursionError) as cause:
+        raise ConfigurationError(f"this is no JSON: {cause}") from cause
     return data
 
 
@@ -25,7 +27,7 @@ def header(name: str, value: str | None) -> dict[str, str]:
     """Return a header, or none where there is no value."""
     if value is None:
         return {}
-    if not (value.isascii() and value.isprintable()):
+    if not (value and value.isascii() and value.isprintable()):
         raise ConfigurationError(f"{value!r} cannot stand in the header {name}")
     return {name: value}
 

@@ -14,6 +14,7 @@ from conversations_hub.errors import ConfigurationError, TranslationError
 from conversations_hub.models import Ref
 from conversations_hub.provider import between, both, check_order, operation
 from conversations_hub.providers.clio import fields as parts
+from conversations_hub.providers.clio import texts
 from conversations_hub.providers.clio.account import BY_ID, NEWEST, PAGES, Account
 from conversations_hub.providers.clio.conditions import (
     NotModified,
@@ -22,11 +23,12 @@ from conversations_hub.providers.clio.conditions import (
     unless,
 )
 from conversations_hub.providers.clio.conversations import since
+from conversations_hub.providers.clio.newer import newer
 from conversations_hub.providers.clio.values import WORDS, Webhook
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.values import value, values
 from conversations_hub.wire import Request, Response, instant
-from conversations_hub.writing import compared, find, found_again, gone
+from conversations_hub.writing import compared, gone
 
 WEBHOOK = value(Webhook, WORDS, "data")
 WEBHOOKS = values(Webhook, WORDS, "data", PAGES)
@@ -105,8 +107,9 @@ class Webhooks(Account):
         days, 31 at most, and is pending until its address has confirmed it.
         """
         wanted = _given(url, model, fields, events, expires_at)
+        data = texts.checked(_body(wanted))
         return self.newest(
-            "webhooks.json", "id", lambda newest: self._webhook_created(_body(wanted), newest)
+            "webhooks.json", "id", lambda newest: self._webhook_created(data, wanted, newest)
         )
 
     @operation
@@ -157,24 +160,37 @@ class Webhooks(Account):
         query = {"fields": parts.WEBHOOK}
         return self.asking(method, *place, query=query, data=data, headers=headers)
 
-    def _webhook_created(self, data: Mapping[str, Any], newest: int) -> Call[Webhook]:
+    def _webhook_created(
+        self, data: Mapping[str, Any], wanted: Mapping[str, Any], newest: int
+    ) -> Call[Webhook]:
         query = {"fields": parts.WEBHOOK}
         return Call(
             request=self.asking("POST", "webhooks.json", query=query, data=data),
             read=WEBHOOK,
-            reconcile=partial(self._webhook_found, data, newest),
+            reconcile=partial(self._webhook_found, wanted, newest),
         )
 
     def _webhook_found(
-        self, data: Mapping[str, Any], newest: int, _: Attempt
+        self, wanted: Mapping[str, Any], newest: int, _: Attempt
     ) -> Call[Outcome[Webhook]]:
-        """Look for a webhook that is newer than those that were there before, and the same."""
-        same = {name: data[name] for name in ("url", "model", "fields")}
-        return find(
+        """Look for a webhook that is newer than those that were there before, and the same.
+
+        One of the same address and model may be it too, with what Clio made of the rest.
+        """
+        alike = {name: wanted[name] for name in ("url", "model")}
+
+        def judged(found: Sequence[Webhook]) -> Outcome[Webhook]:
+            same = [one for one in found if _is_as(one, wanted)]
+            if not found:
+                return Outcome(happened=False)
+            return Outcome(happened=True if same else None, value=[*same, *found][0])
+
+        return newer(
             self.webhooks(order="newest"),
-            lambda w: int(w.id) > newest and _is_as(w, same),
-            found_again,
-            enough=lambda page, _: any(int(w.id) <= newest for w in page),
+            lambda w: int(w.id),
+            newest,
+            lambda w: _is_as(w, alike),
+            judged,
         )
 
 
@@ -190,7 +206,7 @@ def _given(
         "url": url,
         "model": model,
         "fields": fields,
-        "events": None if events is None else list(events),
+        "events": [events] if isinstance(events, str) else None if events is None else [*events],
         "expires_at": expires_at,
     }
     return {name: value for name, value in said.items() if value is not None}

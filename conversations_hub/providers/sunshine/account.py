@@ -26,6 +26,8 @@ from conversations_hub.wire import QueryValue, Request, Response
 
 T = TypeVar("T")
 
+Query = Mapping[str, QueryValue] | None
+
 # Ids are 24 hexadecimal digits in practice, and external ids anything at all.
 USER_ID = re.compile("[0-9a-f]{24}")
 BY_ID, BY_EXTERNAL_ID = "filter[userId]", "filter[userExternalId]"
@@ -35,6 +37,13 @@ CURSORS = {FORWARDS.param, BACKWARDS.param}
 def given(**fields: Any) -> dict[str, Any]:
     """Return the fields that somebody gave."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def several(given: Iterable[T] | str, name: str) -> list[T]:
+    """Return what was given, which is several; a text would be taken for its letters."""
+    if isinstance(given, str):
+        raise ConfigurationError(f"{name}= is a list; put the one into a list")
+    return list(given)
 
 
 def _users(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -106,28 +115,24 @@ class Account(Provider):
             return None
         return request.with_params({BY_ID: None, BY_EXTERNAL_ID: user})
 
-    def _get(self, *segments: str, query: Mapping[str, QueryValue] | None = None) -> Request:
+    def _get(self, *segments: str, query: Query = None) -> Request:
         return self.get("v2", "apps", self.app_id, *segments, query=query)
 
     def _change(
         self,
         method: str,
         *segments: str,
-        query: Mapping[str, QueryValue] | None = None,
+        query: Query = None,
         json: Mapping[str, Any] | None = None,
     ) -> Request:
-        """Return a request that changes something; what is no JSON is the caller's mistake."""
-        try:
-            return self.ask(method, "v2", "apps", self.app_id, *segments, query=query, json=json)
-        except UnicodeEncodeError as cause:
-            raise ConfigurationError(
-                "half of a surrogate pair stands alone in this text, which cannot be sent",
-                provider=self.name,
-            ) from cause
-        except (TypeError, OverflowError) as cause:
-            raise ConfigurationError(
-                f"this cannot be sent as JSON: {cause}", provider=self.name
-            ) from cause
+        """Return a request that changes something."""
+        return self.ask(method, "v2", "apps", self.app_id, *segments, query=query, json=json)
+
+    def _patch(self, *segments: str, json: Mapping[str, Any], query: Query = None) -> Request:
+        """Return a request that changes a thing, which has to be told something."""
+        if not json:
+            raise ConfigurationError("there is nothing to change", provider=self.name)
+        return self._change("PATCH", *segments, query=query, json=json)
 
     def _key(self, who: Ref | str) -> str:
         """Return what stands in a path for somebody or something."""

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from conversations_hub.provider import operation
+from conversations_hub.providers.sunshine import values
 from conversations_hub.providers.sunshine.account import Account, given
 from conversations_hub.providers.sunshine.contents import covers, told
-from conversations_hub.providers.sunshine.values import WORDS, App
+from conversations_hub.providers.sunshine.values import App
 from conversations_hub.reading import nothing
 from conversations_hub.recipes import Call
-from conversations_hub.values import value
 from conversations_hub.writing import compared, gone
 
 
@@ -25,7 +25,7 @@ class Apps(Account):
     @operation
     def app(self) -> Call[App]:
         """Fetch the app: `GET /v2/apps/{appId}`."""
-        return Call(request=self._get(), read=value(App, WORDS, "app"))
+        return Call(request=self._get(), read=values.one(self.name, App, "app"))
 
     @operation
     def update_app(
@@ -40,11 +40,11 @@ class Apps(Account):
         `settings` are in the API's own words, such as `maskCreditCardNumbers`.
         """
         body = given(displayName=display_name, settings=settings, metadata=metadata)
-        request = self._change("PATCH", json=body)
+        request = self._patch(json=body)
         sent = msgspec.json.decode(request.body or b"{}")
         return Call(
             request=request,
-            read=value(App, WORDS, "app"),
+            read=values.one(self.name, App, "app"),
             reconcile=compared(self.app(), lambda app: covers(sent, told(app))),
         )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from conversations_hub.errors import ConfigurationError
 from conversations_hub.models import Attachment
 from conversations_hub.providers.sunshine.account import given
+from conversations_hub.writing import KEY
 
 # What somebody writes; the rest of a content may be added on reception.
 WRITTEN = ("text", "htmlText", "actions", "payload")
@@ -14,6 +16,17 @@ WORDS = ("text", "htmlText")
 PLAIN = {"text", "image", "file"}
 # What is taken and not shown again.
 UNSEEN = {"markdownText", "userExternalId", "brandId"}
+
+
+def noted(metadata: Mapping[str, Any] | None, key: str | None) -> dict[str, Any] | None:
+    """Return metadata with the key in them, which come back as they are or are refused."""
+    if key is not None and not key:
+        raise ConfigurationError("an idempotency_key has at least one character")
+    if any(not isinstance(name, str) for name in metadata or ()):
+        raise ConfigurationError("metadata have texts as keys; others come back as texts")
+    if metadata is None and key is None:
+        return None
+    return {**(metadata or {}), **({} if key is None else {KEY: key})}
 
 
 def told(thing: Any) -> Mapping[str, Any]:

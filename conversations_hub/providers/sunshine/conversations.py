@@ -20,13 +20,19 @@ from conversations_hub.models import (
 )
 from conversations_hub.provider import between, both, operation
 from conversations_hub.providers.sunshine import payloads, translate
-from conversations_hub.providers.sunshine.account import BY_EXTERNAL_ID, BY_ID, USER_ID, given
-from conversations_hub.providers.sunshine.contents import content_of, told
+from conversations_hub.providers.sunshine.account import (
+    BY_EXTERNAL_ID,
+    BY_ID,
+    USER_ID,
+    given,
+    several,
+)
+from conversations_hub.providers.sunshine.contents import content_of, noted, told
 from conversations_hub.providers.sunshine.messages import Messages
 from conversations_hub.providers.sunshine.paging import FORWARDS
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
-from conversations_hub.writing import KEY, after, compared, find, gone
+from conversations_hub.writing import KEY, after, find, gone
 
 KINDS = {ConversationKind.DIRECT: "personal", ConversationKind.GROUP: "sdkGroup"}
 
@@ -87,7 +93,7 @@ class Conversations(Messages):
         so. A `text` is posted next, and the conversation read again. The key is looked for among
         the conversations of the first participant.
         """
-        people = list(participants)
+        people = several(participants, "participants")
         if idempotency_key is not None and not people:
             raise self.unsupported(
                 "create", "without participants the key cannot be looked up; name one"
@@ -97,7 +103,7 @@ class Conversations(Messages):
             displayName=title,
             description=description,
             iconUrl=icon_url,
-            metadata=_keyed(metadata, idempotency_key),
+            metadata=noted(metadata, idempotency_key),
         )
         start = self._either(
             people,
@@ -131,19 +137,19 @@ class Conversations(Messages):
         Whether metadata that are not named stay, the API does not say.
         """
         changes = given(
-            displayName=title, description=description, iconUrl=icon_url, metadata=metadata
+            displayName=title,
+            description=description,
+            iconUrl=icon_url,
+            metadata=noted(metadata, None),
         )
-        path = ("conversations", self.id_of(ref))
-        if not changes:
-            raise ConfigurationError(
-                "there is nothing to change", provider=self.name, operation="update"
-            )
-        request = self._change("PATCH", *path, json=changes)
+        request = self._patch("conversations", self.id_of(ref), json=changes)
         wanted = msgspec.json.decode(request.body or b"{}")
         return Call(
             request=request,
             read=self._read_conversation(),
-            reconcile=compared(self.conversation(ref), lambda c: _has(c, wanted)),
+            reconcile=lambda _: after(
+                self.conversation(ref), lambda c: Outcome(happened=_became(c, wanted), value=c)
+            ),
         )
 
     @operation
@@ -231,12 +237,23 @@ class Conversations(Messages):
         def reconcile(attempt: Attempt) -> Call[Outcome[Conversation]]:
             if not people:
                 return self._untold()
-            return find(
-                self._of_user(self._key(people[0])),
-                lambda c: _is_new(c, attempt) and _has(c, sent) and _is_alike(c, sent),
+            listing = self._of_user(self._key(people[0]))
+
+            def same(c: Conversation) -> bool:
+                return c.ref not in attempt.known and _has(c, sent) and _is_alike(c, sent)
+
+            def told(c: Conversation | None) -> Outcome[Conversation] | Call[Outcome[Conversation]]:
                 # Without its first message it is but a part of what was asked for.
-                lambda c: Outcome(happened=None if c and text else c is not None, value=c),
-            )
+                if c is not None:
+                    return Outcome(happened=None if text else True, value=c)
+                # Of what does not say when it was begun, nobody can tell.
+                return find(
+                    listing,
+                    lambda c: c.created_at is None and same(c),
+                    lambda c: Outcome(happened=False if c is None else None, value=c),
+                )
+
+            return find(listing, lambda c: _is_new(c, attempt) and same(c), told)
 
         if not text:
             return evolve(begun, reconcile=reconcile)
@@ -247,7 +264,7 @@ class Conversations(Messages):
 
     def _opened(self, conversation: Conversation, text: str, key: str | None) -> Call[Conversation]:
         """Return the call that posts the first message and reads the conversation again."""
-        frame = given(author=self._author(None), metadata=_keyed(None, key))
+        frame = given(author=self._author(None), metadata=noted(None, key))
         post = self._post(conversation.ref, frame, content_of(text, None, None, {}))
         look = post.reconcile
 
@@ -285,16 +302,17 @@ class Conversations(Messages):
         return Call(request=self._get(), read=lambda _: unknown, recover=lambda _: unknown)
 
 
-def _keyed(metadata: Mapping[str, Any] | None, key: str | None) -> Mapping[str, Any] | None:
-    return metadata if key is None else {**(metadata or {}), KEY: key}
-
-
 def _is_new(conversation: Conversation, attempt: Attempt) -> bool:
     """Tell whether a conversation may have come of an attempt."""
     created = conversation.created_at
-    return (
-        conversation.ref not in attempt.known and created is not None and created >= attempt.since
-    )
+    return created is not None and created >= attempt.since
+
+
+def _became(conversation: Conversation, wanted: Mapping[str, Any]) -> bool | None:
+    """Tell whether a conversation was changed as wanted; no metadata may clear them, or nothing."""
+    if not _has(conversation, wanted):
+        return False
+    return None if wanted.get("metadata") == {} and conversation.metadata else True
 
 
 def _has(conversation: Conversation, wanted: Mapping[str, Any]) -> bool:

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from conversations_hub.provider import operation
-from conversations_hub.providers.sunshine.account import Account, given
+from conversations_hub.providers.sunshine import values
+from conversations_hub.providers.sunshine.account import Account, given, several
 from conversations_hub.providers.sunshine.contents import covers, told
 from conversations_hub.providers.sunshine.gains import gaining
 from conversations_hub.providers.sunshine.paging import VALUES
-from conversations_hub.providers.sunshine.values import WORDS, Integration, IntegrationKey
+from conversations_hub.providers.sunshine.values import Integration, IntegrationKey
 from conversations_hub.reading import nothing
 from conversations_hub.recipes import Call, Listing, Outcome
-from conversations_hub.values import value, values
 from conversations_hub.writing import after, gone
 
 
@@ -33,10 +33,10 @@ class Integrations(Account):
         `types` are such as `custom` or `whatsapp`; without any they are all listed.
         """
         size = self.page_size("integrations", page_size)
-        wanted = None if types is None else ",".join(types)
+        wanted = None if types is None else ",".join(several(types, "types"))
         return Listing(
             request=self._get("integrations", query={"filter[types]": wanted, VALUES.size: size}),
-            read=values(Integration, WORDS, "integrations", VALUES),
+            read=values.many(self.name, Integration, "integrations", VALUES),
             repeats=True,
             moving=True,
         )
@@ -45,7 +45,8 @@ class Integrations(Account):
     def integration(self, id: str) -> Call[Integration]:  # noqa: A002
         """Fetch an integration: `GET /integrations/{integrationId}`."""
         return Call(
-            request=self._get("integrations", id), read=value(Integration, WORDS, "integration")
+            request=self._get("integrations", id),
+            read=values.one(self.name, Integration, "integration"),
         )
 
     @operation
@@ -72,7 +73,7 @@ class Integrations(Account):
         return gaining(
             self.integrations(types=[type]),
             lambda i: display_name is None or i.display_name == display_name,
-            Call(request=request, read=value(Integration, WORDS, "integration")),
+            Call(request=request, read=values.one(self.name, Integration, "integration")),
         )
 
     @operation
@@ -89,11 +90,11 @@ class Integrations(Account):
         not shown again.
         """
         body = {**given(displayName=display_name), **(settings or {})}
-        request = self._change("PATCH", "integrations", id, json=body)
+        request = self._patch("integrations", id, json=body)
         sent = msgspec.json.decode(request.body or b"{}")
         return Call(
             request=request,
-            read=value(Integration, WORDS, "integration"),
+            read=values.one(self.name, Integration, "integration"),
             reconcile=lambda _: after(
                 self.integration(id), lambda i: Outcome(happened=_has(i, sent), value=i)
             ),
@@ -113,7 +114,7 @@ class Integrations(Account):
         """List the keys of a custom integration: `GET /integrations/{integrationId}/keys`."""
         return Listing(
             request=self._get("integrations", integration, "keys"),
-            read=values(IntegrationKey, WORDS, "keys"),
+            read=values.many(self.name, IntegrationKey, "keys"),
         )
 
     @operation
@@ -121,7 +122,7 @@ class Integrations(Account):
         """Fetch a key: `GET /integrations/{integrationId}/keys/{keyId}`."""
         return Call(
             request=self._get("integrations", integration, "keys", id),
-            read=value(IntegrationKey, WORDS, "key"),
+            read=values.one(self.name, IntegrationKey, "key"),
         )
 
     @operation
@@ -136,7 +137,7 @@ class Integrations(Account):
             lambda key: key.display_name == display_name,
             Call(
                 request=self._change("POST", *path, json={"displayName": display_name}),
-                read=value(IntegrationKey, WORDS, "key"),
+                read=values.one(self.name, IntegrationKey, "key"),
             ),
         )
 
@@ -154,4 +155,6 @@ def _has(integration: Integration, sent: Mapping[str, Any]) -> bool | None:
     """Tell whether an integration is as it was to become, as far as it shows."""
     raw = told(integration)
     shown = {name: sent[name] for name in sent if name == "displayName" or name in raw}
-    return covers(shown, raw) if shown else None
+    if not covers(shown, raw):
+        return False
+    return True if shown == sent else None

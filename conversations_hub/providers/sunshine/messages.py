@@ -16,14 +16,14 @@ from conversations_hub.provider import between, check_order, operation
 from conversations_hub.providers.sunshine import payloads, translate, values
 from conversations_hub.providers.sunshine.account import USER_ID, given
 from conversations_hub.providers.sunshine.attachments import Attachments
-from conversations_hub.providers.sunshine.contents import content_of, is_sent
+from conversations_hub.providers.sunshine.contents import content_of, is_sent, noted
 from conversations_hub.providers.sunshine.paging import BACKWARDS
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.values import value
 from conversations_hub.wire import Response, Upload, upload
-from conversations_hub.writing import KEY, after, find, keyed, sent_message
+from conversations_hub.writing import after, find, keyed, sent_message
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -98,10 +98,9 @@ class Messages(Attachments):
                 "send", "a reply cannot be told, quotes can only be read; quote in the text"
             )
         file = self._file(attachments)
-        noted = {**(metadata or {}), **({KEY: idempotency_key} if idempotency_key else {})}
         frame = given(
             author=self._author(author),
-            metadata=noted or None,
+            metadata=noted(metadata, idempotency_key) or None,
             destination=_destination(destination),
             override=override,
             schema=schema,

@@ -184,7 +184,7 @@ class Participants(Conversations):
             return find(
                 self.participants(conversation),
                 lambda p: _is_named(p, named),
-                lambda p: Outcome(happened=p is not None and _has_read(p, attempt)),
+                lambda p: Outcome(happened=False if p is None else _has_read(p, attempt)),
             )
 
         return evolve(self._act(conversation, READ, {"type": "user", **named}), reconcile=reconcile)
@@ -211,7 +211,9 @@ def _is_read(conversation: Conversation, attempt: Attempt) -> bool:
     return last is not None and iso(last) >= attempt.since
 
 
-def _has_read(participant: Participant, attempt: Attempt) -> bool:
+def _has_read(participant: Participant, attempt: Attempt) -> bool | None:
     last = participant.last_read_at
     unread = told(participant).get("unreadCount")
-    return not unread or (last is not None and last >= attempt.since)
+    if unread == 0 or (last is not None and last >= attempt.since):
+        return True
+    return None if unread is None else False

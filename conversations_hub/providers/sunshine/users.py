@@ -12,16 +12,16 @@ from attrs import evolve
 from conversations_hub.errors import NotFoundError, StatusError
 from conversations_hub.models import Ref
 from conversations_hub.provider import operation
+from conversations_hub.providers.sunshine import values
 from conversations_hub.providers.sunshine.account import Account, given
 from conversations_hub.providers.sunshine.contents import covers, told
-from conversations_hub.providers.sunshine.gains import gaining
+from conversations_hub.providers.sunshine.gains import gaining, is_known
 from conversations_hub.providers.sunshine.paging import VALUES
-from conversations_hub.providers.sunshine.values import WORDS, Client, User
+from conversations_hub.providers.sunshine.values import Client, User
 from conversations_hub.reading import nothing
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
-from conversations_hub.values import value, values
 from conversations_hub.wire import instant
-from conversations_hub.writing import after, compared, find, found_again, gone
+from conversations_hub.writing import after, compared, find, found_again
 
 
 class Users(Account):
@@ -43,7 +43,7 @@ class Users(Account):
             request=self._get(
                 "users", query={"filter[identities.email]": email, "brandId": brand_id}
             ),
-            read=values(User, WORDS, "users"),
+            read=values.many(self.name, User, "users"),
         )
 
     @operation
@@ -51,7 +51,7 @@ class Users(Account):
         """Fetch a user: `GET /users/{userIdOrExternalId}`."""
         return Call(
             request=self._get("users", self._key(user), query={"brandId": brand_id}),
-            read=value(User, WORDS, "user"),
+            read=values.one(self.name, User, "user"),
         )
 
     @operation
@@ -80,7 +80,7 @@ class Users(Account):
             metadata=metadata,
         )
         request = self._change("POST", "users", json=body)
-        created = Call(request=request, read=value(User, WORDS, "user"))
+        created = Call(request=request, read=values.one(self.name, User, "user"))
         if external_id is None:
             return created
         sent = msgspec.json.decode(request.body or b"{}")
@@ -116,11 +116,11 @@ class Users(Account):
             metadata=metadata,
         )
         query = {"brandId": brand_id}
-        request = self._change("PATCH", "users", self._key(user), query=query, json=body)
+        request = self._patch("users", self._key(user), query=query, json=body)
         sent = msgspec.json.decode(request.body or b"{}")
         return Call(
             request=request,
-            read=value(User, WORDS, "user"),
+            read=values.one(self.name, User, "user"),
             reconcile=compared(self.user(user, brand_id=brand_id), lambda u: _has(u, sent)),
         )
 
@@ -128,12 +128,14 @@ class Users(Account):
     def delete_user(self, user: Ref | str, *, brand_id: str | None = None) -> Call[None]:
         """Delete a user with clients and history: `DELETE /users/{userIdOrExternalId}`.
 
-        It takes effect a while later, when the webhook `user:remove` comes.
+        It takes effect a while later, when the webhook `user:remove` comes: until then nobody can
+        tell what became of a cut call.
         """
+        there = after(self.user(user, brand_id=brand_id), lambda _: Outcome[None](happened=None))
         return Call(
             request=self._change("DELETE", "users", self._key(user), query={"brandId": brand_id}),
             read=nothing,
-            reconcile=gone(self.user(user, brand_id=brand_id)),
+            reconcile=lambda _: evolve(there, recover=_left),
         )
 
     @operation
@@ -147,7 +149,7 @@ class Users(Account):
         path, query = ("users", self._key(user), "personalinformation"), {"brandId": brand_id}
         return Call(
             request=self._change("DELETE", *path, query=query),
-            read=value(User, WORDS, "user"),
+            read=values.one(self.name, User, "user"),
             reconcile=compared(self.user(user, brand_id=brand_id), _is_nobody),
         )
 
@@ -160,7 +162,7 @@ class Users(Account):
         body = given(survivingZendeskId=surviving_zendesk_id)
         return Call(
             request=self._change("POST", "users", zendesk_id, "sync", json=body),
-            read=value(User, WORDS, "user"),
+            read=values.one(self.name, User, "user"),
         )
 
     @operation
@@ -173,7 +175,7 @@ class Users(Account):
             request=self._get(
                 "users", self._key(user), "clients", query={"brandId": brand_id, VALUES.size: size}
             ),
-            read=values(Client, WORDS, "clients", VALUES),
+            read=values.many(self.name, Client, "clients", VALUES),
             repeats=True,
             moving=True,
         )
@@ -206,7 +208,7 @@ class Users(Account):
             lambda c: (c.type, c.integration_id) == wanted,
             Call(
                 request=self._change("POST", *path, query=query, json=body),
-                read=value(Client, WORDS, "client"),
+                read=values.one(self.name, Client, "client"),
             ),
         )
 
@@ -245,7 +247,14 @@ def _has(user: User, wanted: Mapping[str, Any]) -> bool:
 def _is_new(user: User, sent: Mapping[str, Any], attempt: Attempt) -> bool:
     """Tell whether a user is none that was there before; who signs up now does so on creation."""
     told = user.signed_up_at
-    return "signedUpAt" in sent or told is None or told >= attempt.since
+    new = "signedUpAt" in sent or told is None or told >= attempt.since
+    return new and not is_known(user, attempt)
+
+
+def _left(error: StatusError) -> Outcome[None]:
+    if isinstance(error, NotFoundError):
+        return Outcome(happened=True)
+    raise error
 
 
 def _nobody(error: StatusError) -> Outcome[User]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from conversations_hub import values
+from conversations_hub.models import Ref
 from conversations_hub.raw import Raw
+from conversations_hub.reading import Paging, Record, Records
 from conversations_hub.values import Words, camel, raw_field
 
 WORDS = Words(key=camel)
@@ -16,6 +20,21 @@ WORDS = Words(key=camel)
 
 def _mapping() -> Any:
     return field(factory=dict, hash=False)
+
+
+@frozen(kw_only=True)
+class Thing:
+    """What those have that can be asked for again: an id, and a ref with it.
+
+    What stands inside of something else has no ref.
+    """
+
+    id: str
+    ref: Ref | None = field(default=None, eq=False)
+    raw: Raw | None = raw_field()
+
+
+T = TypeVar("T", bound=Thing)
 
 
 @frozen(kw_only=True)
@@ -39,10 +58,9 @@ class Identity:
 
 
 @frozen(kw_only=True)
-class User:
+class User(Thing):
     """An end user."""
 
-    id: str
     external_id: str | None = None
     zendesk_id: str | None = None
     brand_id: str | None = None
@@ -52,14 +70,12 @@ class User:
     profile: Profile = Profile()
     metadata: Mapping[str, Any] = _mapping()
     identities: tuple[Identity, ...] = ()
-    raw: Raw | None = raw_field()
 
 
 @frozen(kw_only=True)
-class Client:
+class Client(Thing):
     """A channel over which a user is reached; what the channel itself says is `raw["raw"]`."""
 
-    id: str
     type: str | None = None
     status: str | None = None
     integration_id: str | None = None
@@ -69,55 +85,46 @@ class Client:
     display_name: str | None = None
     avatar_url: str | None = None
     info: Mapping[str, Any] = _mapping()
-    raw: Raw | None = raw_field()
 
 
 @frozen(kw_only=True)
-class Webhook:
+class Webhook(Thing):
     """Where events are sent; the receiver knows them by the secret."""
 
-    id: str
     version: str | None = None
     target: str | None = None
     triggers: tuple[str, ...] = ()
     secret: str | None = field(default=None, repr=False)
     include_full_user: bool | None = None
     include_full_source: bool | None = None
-    raw: Raw | None = raw_field()
 
 
 @frozen(kw_only=True)
-class Integration:
+class Integration(Thing):
     """A channel of the app; what only channels of its type have stays in `raw`."""
 
-    id: str
     type: str | None = None
     status: str | None = None
     display_name: str | None = None
     webhooks: tuple[Webhook, ...] = ()
-    raw: Raw | None = raw_field()
 
 
 @frozen(kw_only=True)
-class IntegrationKey:
+class IntegrationKey(Thing):
     """An API key of a custom integration."""
 
-    id: str
     display_name: str | None = None
     secret: str | None = field(default=None, repr=False)
-    raw: Raw | None = raw_field()
 
 
 @frozen(kw_only=True)
-class App:
+class App(Thing):
     """The app itself."""
 
-    id: str
     display_name: str | None = None
     subdomain: str | None = None
     settings: Mapping[str, Any] = _mapping()
     metadata: Mapping[str, Any] = _mapping()
-    raw: Raw | None = raw_field()
 
 
 @frozen(kw_only=True)
@@ -127,3 +134,27 @@ class ConversionEvents:
     dataset_id: str | None = None
     events_received: int | None = None
     raw: Raw | None = raw_field()
+
+
+def one(provider: str, kind: type[T], item: str) -> Record[dict[str, Any], T]:
+    """Return what reads one thing; `item` is the name it stands under in the answer."""
+    read = values.value(kind, WORDS, item)
+    return evolve(read, translate=partial(_known, provider, read))
+
+
+def many(
+    provider: str, kind: type[T], items: str, paging: Paging | None = None
+) -> Records[dict[str, Any], T]:
+    """Return what reads a list of things."""
+    read = values.values(kind, WORDS, items, paging)
+    return evolve(read, translate=partial(_known, provider, read))
+
+
+def _known(
+    provider: str,
+    read: Record[dict[str, Any], T] | Records[dict[str, Any], T],
+    payload: dict[str, Any],
+    raw: Raw,
+) -> T:
+    thing = read.translate(payload, raw)
+    return evolve(thing, ref=Ref(provider, thing.id))

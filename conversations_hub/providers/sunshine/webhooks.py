@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import msgspec
 
 from conversations_hub.provider import operation
-from conversations_hub.providers.sunshine.account import Account, given
+from conversations_hub.providers.sunshine import values
+from conversations_hub.providers.sunshine.account import Account, given, several
 from conversations_hub.providers.sunshine.contents import covers, told
 from conversations_hub.providers.sunshine.gains import gaining
-from conversations_hub.providers.sunshine.values import WORDS, Webhook
+from conversations_hub.providers.sunshine.values import Webhook
 from conversations_hub.reading import nothing
 from conversations_hub.recipes import Call, Listing
-from conversations_hub.values import value, values
 from conversations_hub.writing import compared, gone
 
 
@@ -27,7 +27,7 @@ class Webhooks(Account):
         """List an integration's webhooks: `GET /integrations/{integrationId}/webhooks`."""
         return Listing(
             request=self._get("integrations", integration, "webhooks"),
-            read=values(Webhook, WORDS, "webhooks"),
+            read=values.many(self.name, Webhook, "webhooks"),
         )
 
     @operation
@@ -35,7 +35,7 @@ class Webhooks(Account):
         """Fetch a webhook: `GET /integrations/{integrationId}/webhooks/{webhookId}`."""
         return Call(
             request=self._get("integrations", integration, "webhooks", id),
-            read=value(Webhook, WORDS, "webhook"),
+            read=values.one(self.name, Webhook, "webhook"),
         )
 
     @operation
@@ -54,14 +54,14 @@ class Webhooks(Account):
         """
         body = {
             "target": target,
-            "triggers": list(triggers),
+            "triggers": several(triggers, "triggers"),
             **given(includeFullUser=include_full_user, includeFullSource=include_full_source),
         }
         request = self._change("POST", "integrations", integration, "webhooks", json=body)
         return gaining(
             self.webhooks(integration),
             lambda webhook: webhook.target == target,
-            Call(request=request, read=value(Webhook, WORDS, "webhook")),
+            Call(request=request, read=values.one(self.name, Webhook, "webhook")),
         )
 
     @operation
@@ -81,15 +81,15 @@ class Webhooks(Account):
         """
         body = given(
             target=target,
-            triggers=None if triggers is None else list(triggers),
+            triggers=None if triggers is None else several(triggers, "triggers"),
             includeFullUser=include_full_user,
             includeFullSource=include_full_source,
         )
-        request = self._change("PATCH", "integrations", integration, "webhooks", id, json=body)
+        request = self._patch("integrations", integration, "webhooks", id, json=body)
         sent = msgspec.json.decode(request.body or b"{}")
         return Call(
             request=request,
-            read=value(Webhook, WORDS, "webhook"),
+            read=values.one(self.name, Webhook, "webhook"),
             reconcile=compared(self.webhook(integration, id), lambda w: covers(sent, told(w))),
         )
 

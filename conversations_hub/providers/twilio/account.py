@@ -38,6 +38,7 @@ PAGES = PageTokenPaging(
 # Some answers have no code; what else was asked, Twilio has accepted on the first page.
 BAD_PAGE_CODES: set[str | None] = {"20001", "21481", "70002", None}
 HOME = "us1"
+CONVERSATION = re.compile(r"CH[0-9a-fA-F]{32}")
 PARTICIPANT = re.compile(r"MB[0-9a-fA-F]{32}")
 USER = re.compile(r"US[0-9a-fA-F]{32}")
 
@@ -160,9 +161,7 @@ class Account(Provider):
         self, *segments: str, form: forms.Form, webhook_enabled: bool | None = None
     ) -> Request:
         hooks = forms.hooks(webhook_enabled)
-        return self.ask(
-            "POST", *self._scope(*segments), form=forms.sendable(form, self.name), headers=hooks
-        )
+        return self.ask("POST", *self._scope(*segments), form=form, headers=hooks)
 
     def _delete(self, *segments: str, webhook_enabled: bool | None = None) -> Request:
         return self.ask("DELETE", *self._scope(*segments), headers=forms.hooks(webhook_enabled))

@@ -90,6 +90,10 @@ class Beginnings(Conversations):
         words. Timers want a state.
         """
         self._refuse_description("create", description)
+        if isinstance(participants, str):
+            raise ConfigurationError(
+                "participants= is a list of people; put the one into a list", provider=self.name
+            )
         if kind not in {None, ConversationKind.GROUP}:
             raise self.unsupported("create", "every conversation is a group; leave out kind=")
         form = self._conversation_form(

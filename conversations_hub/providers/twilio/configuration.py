@@ -197,7 +197,7 @@ class Configuration(Account):
         )
 
     def _account_post(self, form: forms.Form, *segments: str) -> Request:
-        return self.ask("POST", *PLACE, *segments, form=forms.sendable(form, self.name))
+        return self.ask("POST", *PLACE, *segments, form=form)
 
     def _hook(self) -> Callable[[Response], AccountWebhook]:
         return values.one(self.name, AccountWebhook)

@@ -12,7 +12,7 @@ from attrs import evolve
 from conversations_hub.models import Conversation, ConversationState, Ref
 from conversations_hub.provider import between, both, operation
 from conversations_hub.providers.twilio import evidence, forms, payloads, translate
-from conversations_hub.providers.twilio.account import PAGES
+from conversations_hub.providers.twilio.account import CONVERSATION, PAGES
 from conversations_hub.providers.twilio.participants import Participants
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Call, Listing
@@ -137,10 +137,15 @@ class Conversations(Participants):
         )
 
     def _changing(self, ref: Ref, form: forms.Form, hooks: bool | None) -> Call[Conversation]:
+        name = None if CONVERSATION.fullmatch(ref.id) else form.get("UniqueName")
         return Call(
             request=self._post("Conversations", self.id_of(ref), form=form, webhook_enabled=hooks),
             read=self._conversation_record(),
-            reconcile=evidence.became(self.conversation(ref), form),
+            reconcile=evidence.became(
+                self.conversation(ref),
+                form,
+                renamed=self.conversation(Ref(self.name, name)) if name else None,
+            ),
         )
 
     def _conversation_record(

@@ -40,8 +40,8 @@ Reconcile = Callable[[Attempt], Call[Outcome[T]]]
 UNTOLD = {"Timers.Inactive", "Timers.Closed", "Configuration.ReplayAfter"}
 ELSEWHERE = {
     "Bindings.Email.Address": "bindings.email.projected_address",
-    "Configuration.Triggers": "configuration.filters",
 }
+SAID_AS = {"Configuration.Triggers": ("triggers", "filters")}
 MOMENTS = {"DateCreated", "DateUpdated", "LastReadTimestamp"}
 # Dates come back in whole seconds.
 SECOND = timedelta(seconds=1)
@@ -50,14 +50,14 @@ SECOND = timedelta(seconds=1)
 def made(listing: Listing[K], form: Form, *, newest_first: bool = False) -> Reconcile[K]:
     """Return how to find what a form was to create in the list that it is then in.
 
-    What was given a date of its own cannot be told from an older twin, if it has no key: found,
-    it is None.
+    What was given a date of its own, or comes without any, cannot be told from an older twin, if
+    it has no key: found, it is None.
     """
     backdated = form.get("DateCreated") is not None
     unique = KEY in translate.attributes(form.get("Attributes"))
 
     def outcome(found: K | None) -> Outcome[K]:
-        unsure = found is not None and backdated and not unique
+        unsure = found is not None and not unique and (backdated or _created(found) is None)
         return Outcome(happened=None if unsure else found is not None, value=found)
 
     def reconcile(attempt: Attempt) -> Call[Outcome[K]]:
@@ -82,7 +82,7 @@ def named(read: Call[K], form: Form) -> Reconcile[K]:
         def told(found: K) -> Outcome[K]:
             if _is_known(found, attempt) or shows(form, found.raw) is False:
                 return Outcome(happened=False)
-            if backdated:
+            if backdated or _created(found) is None:
                 return Outcome(happened=None, value=found)
             old = _older(found, attempt.since)
             return Outcome(happened=not old, value=None if old else found)
@@ -93,13 +93,21 @@ def named(read: Call[K], form: Form) -> Reconcile[K]:
     return reconcile
 
 
-def became(read: Call[K], form: Form) -> Reconcile[K]:
-    """Return how to find out whether a thing is now as a form says."""
+def became(read: Call[K], form: Form, renamed: Call[K] | None = None) -> Reconcile[K]:
+    """Return how to find out whether a thing is now as a form says.
 
-    def reconcile(_: Attempt) -> Call[Outcome[K]]:
+    Where it is no longer found under its name, it is read as what it may be called now.
+    """
+
+    def look(read: Call[K]) -> Call[Outcome[K]]:
         return after(read, lambda found: Outcome(happened=shows(form, found.raw), value=found))
 
-    return reconcile
+    def elsewhere(error: StatusError) -> Call[Outcome[K]]:
+        if renamed is None or not isinstance(error, NotFoundError):
+            raise error
+        return look(renamed)
+
+    return lambda _: evolve(look(read), recover=elsewhere)
 
 
 def shows(form: Form, payload: Mapping[str, Any] | None) -> bool | None:
@@ -121,8 +129,12 @@ def _is_known(item: Kept, attempt: Attempt) -> bool:
 
 
 def _older(item: Kept, since: datetime) -> bool:
-    created = _moment(item.raw["date_created"]) if item.raw is not None else None
+    created = _created(item)
     return created is not None and created < since
+
+
+def _created(item: Kept) -> datetime | None:
+    return _moment(item.raw.get("date_created")) if item.raw is not None else None
 
 
 def _is(name: str, wanted: Any, payload: Mapping[str, Any]) -> bool | None:
@@ -132,6 +144,10 @@ def _is(name: str, wanted: Any, payload: Mapping[str, Any]) -> bool | None:
     if name in UNTOLD or first not in payload:
         return None
     found = payload[first]
+    if first == "configuration" and isinstance(found, Mapping):
+        # A webhook says no more than its target needs, and keywords under either name.
+        told = [found[key] for key in SAID_AS.get(name, others) if key in found]
+        return _same(name, wanted, told[0]) if told else None
     for key in others:
         found = found.get(key) if isinstance(found, Mapping) else None
     return _same(name, wanted, found)

@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from conversations_hub.errors import ConfigurationError, NotFoundError
-from conversations_hub.models import Participant, Ref
+from conversations_hub.errors import ConfigurationError, NotFoundError, TranslationError
+from conversations_hub.models import Message, Participant, Ref
 from conversations_hub.provider import operation
 from conversations_hub.providers.twilio import evidence, forms, payloads, translate
 from conversations_hub.providers.twilio.account import PAGES, PARTICIPANT
@@ -135,7 +135,13 @@ class Participants(Messages):
         return Call(
             request=self._post(*place, self._id(id), form=form, webhook_enabled=webhook_enabled),
             read=self._participant_record(conversation),
-            reconcile=evidence.became(self.participant(conversation, id), form),
+            reconcile=evidence.became(
+                self.participant(conversation, id),
+                form,
+                renamed=self.participant(conversation, identity)
+                if identity and not PARTICIPANT.fullmatch(self._id(id))
+                else None,
+            ),
         )
 
     @operation
@@ -184,9 +190,7 @@ class Participants(Messages):
         def up_to_newest(sid: str) -> Call[None]:
             newest = self.messages(conversation, order="newest", page_size=1)
             return find(
-                newest,
-                lambda m: m.raw is not None,
-                lambda m: mark(sid, m.raw["index"]) if m is not None and m.raw else None,
+                newest, lambda _: True, lambda m: None if m is None else mark(sid, _index(m))
             )
 
         return self._found(conversation, participant, "mark_read", up_to_newest)
@@ -195,8 +199,8 @@ class Participants(Messages):
         self, conversation: Ref, sid: str, index: int
     ) -> Callable[[Attempt], Call[Outcome[None]]]:
         def told(found: Participant) -> Outcome[None]:
-            horizon = found.raw["last_read_message_index"] if found.raw is not None else None
-            return Outcome(happened=horizon is not None and horizon >= index)
+            horizon = found.raw.get("last_read_message_index") if found.raw is not None else None
+            return Outcome(happened=isinstance(horizon, int) and horizon >= index)
 
         return lambda _: after(self.participant(conversation, sid), told)
 
@@ -238,6 +242,14 @@ class Participants(Messages):
             return then(found.ref.id)
 
         return find(self.participants(conversation), partial(is_known, name), there)
+
+
+def _index(message: Message) -> int:
+    """Return the place of a message in its conversation."""
+    index = message.raw.get("index") if message.raw is not None else None
+    if not isinstance(index, int):
+        raise TranslationError("the newest message has no index", path="messages[0].index")
+    return index
 
 
 def is_address(who: str, proxy: str | None) -> bool:

@@ -42,7 +42,7 @@ def newest_first(record: Json) -> tuple[int, str]:
 class Reads(Handlers):
     """The handlers of everything that is only looked at."""
 
-    _pointers: Pointers = field(kw_only=True)
+    _pointers: Pointers = field(kw_only=True, alias="pointers")
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Yield the paths, literals before templates."""

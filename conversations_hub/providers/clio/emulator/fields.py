@@ -50,11 +50,10 @@ class Resource:
     @property
     def everything(self) -> Selection:
         """All that can be asked for: the fields, and those of the associations."""
-        fields: Selection = dict.fromkeys(self.fields)
-        return fields | {
-            name: dict.fromkeys(each.fields) or each.bare
-            for name, each in self.associations.items()
-        }
+        selection: Selection = dict.fromkeys(self.fields)
+        for name, each in self.associations.items():
+            selection[name] = dict.fromkeys(each.fields) or each.bare
+        return selection
 
 
 def parse(text: str, resource: Resource) -> Selection:

@@ -35,7 +35,7 @@ def create(store: Store, data: Data) -> Record:
     data.require("url", "model", "fields")
     changes = _changes(store, data, data.choice("model", tuple(_EVENTS)))
     changes.setdefault("events", list(_EVENTS[changes["model"]][:3]))
-    changes = {"expires_at": store.tick() + _LIFE} | changes
+    changes.setdefault("expires_at", store.tick() + _LIFE)
     return store.add_webhook(**changes)
 
 
