@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -52,17 +52,20 @@ class Write:
         )
 
 
-def fate_of(step: Write, written: Write | None, error: HubError, timeout: float) -> HubError:
-    """Return what to tell of an error: after a write, it is not known to have failed.
+def fate_of(
+    step: Write, written: Write | None, error: HubError, timeout: float
+) -> tuple[HubError, Attempt | None]:
+    """Return what to tell of an error, and which attempt is left to be found out about.
 
-    A provider that may still be at work is given as long again as we had waited.
+    After a write, it is not known to have failed. A provider that may still be at work is given
+    as long again as we had waited.
     """
     unsure = step.is_seen and _may_be_done(error)
     last = step if unsure else written
     if last is None or isinstance(error, AmbiguousWriteError):
-        return error
+        return error, None
     timed_out = isinstance(error, TransportError) and error.timed_out
-    return AmbiguousWriteError(
+    fate = AmbiguousWriteError(
         f"{'it may have been done' if unsure else 'a part of it was done'}: {error.args[0]}; "
         f"{'await error.reconcile' if last.call.reconcile else 'read it back'} to find out "
         "before you repeat it",
@@ -75,6 +78,7 @@ def fate_of(step: Write, written: Write | None, error: HubError, timeout: float)
             partly=step.call.request.is_write and not unsure,
         ),
     )
+    return fate, last.attempt
 
 
 def _in_part(outcome: Outcome[Any]) -> Outcome[Any]:
@@ -98,7 +102,7 @@ def looks(patience: float) -> Iterator[float]:
 class Known:
     """What a hub has written so far, but for what one attempt turned out to have written."""
 
-    written: dict[Ref, Known | None]
+    written: dict[Ref, Container[Ref] | None]
 
     def __contains__(self, ref: object) -> bool:
         return isinstance(ref, Ref) and self.written.get(ref, self) is not self
@@ -108,7 +112,7 @@ class Known:
 class Memory:
     """What a hub wrote lately, and which of its calls wait for an answer."""
 
-    _written: dict[Ref, Known | None] = field(factory=dict, init=False)
+    _written: dict[Ref, Container[Ref] | None] = field(factory=dict, init=False)
     """With the attempt that turned out to have written it, if somebody had to look."""
     _calls: dict[str, set[asyncio.Future[None]]] = field(factory=dict, init=False)
 
@@ -128,12 +132,14 @@ class Memory:
             calls.discard(done)
             done.set_result(None)
 
-    def remember(self, found: Any, owner: Known | None = None) -> None:
-        """Remember what was written."""
-        if isinstance(ref := getattr(found, "ref", None), Ref):
-            self._written[ref] = owner
-            if len(self._written) > REMEMBERED:
-                del self._written[next(iter(self._written))]
+    def remember(self, *found: Any, owner: Attempt | None = None) -> None:
+        """Remember what was written, as far as it is known by refs, and by which attempt."""
+        for one in found:
+            ref = one if isinstance(one, Ref) else getattr(one, "ref", None)
+            if isinstance(ref, Ref):
+                self._written[ref] = owner.known if owner else None
+                if len(self._written) > REMEMBERED:
+                    del self._written[next(iter(self._written))]
 
     def known_to(self, attempt: Attempt) -> frozenset[Ref]:
         """Return what is known at this moment of what was written otherwise."""
@@ -153,5 +159,5 @@ class Memory:
             await asyncio.wait(calls)
         if ref in attempt.known:
             return False
-        self.remember(found, attempt.known if isinstance(attempt.known, Known) else None)
+        self.remember(found, owner=attempt)
         return True

@@ -94,12 +94,14 @@ class Fetcher:
     async def _answered(self, call: Call[T]) -> T:
         provider, operation = self.provider_of(call), operation_of(call)
         written: Write | None = None
+        made: list[Ref] = []
         while True:
             step = Write(call=call, attempt=self._memory.attempt(self.transport.now(provider)))
             try:
                 found, done = await self._step(provider, call, operation)
             except HubError as error:
-                fate = fate_of(step, written, error, self.transport.timeout)
+                fate, last = fate_of(step, written, error, self.transport.timeout)
+                self._memory.remember(*made, owner=last)
                 if fate is error:
                     raise
                 raise fate from error
@@ -107,8 +109,9 @@ class Fetcher:
                 written = step
             if not isinstance(found, Call):
                 if written is not None:
-                    self._memory.remember(found)
+                    self._memory.remember(*made, found)
                 return found
+            made += found.made
             call = evolve(found, question=call.question, runner=call.runner)
 
     async def _step(

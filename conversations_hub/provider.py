@@ -6,8 +6,9 @@ import copy
 import functools
 import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 from urllib.parse import urljoin
 
@@ -23,15 +24,17 @@ from conversations_hub.errors import (
     remedy_for,
 )
 from conversations_hub.models import Attachment, Author, Ref
-from conversations_hub.questions import SHARED, Questions
+from conversations_hub.questions import SHARED, File, Questions
 from conversations_hub.recipes import Call, Question, Recipe, Runner
 from conversations_hub.retrying import seconds_to_wait
 from conversations_hub.wire import (
     QueryValue,
     Request,
     Response,
+    Upload,
     path_segment,
     query_text,
+    upload,
 )
 
 P = ParamSpec("P")
@@ -264,6 +267,15 @@ class Provider(Questions):
         except (TypeError, ValueError, OverflowError, RecursionError) as cause:
             raise ConfigurationError(f"this is no JSON: {cause}", provider=self.name) from cause
         return Request(method=method, url=url, headers={**kind, **(headers or {})}, body=body)
+
+    def files(self, attachments: Iterable[File]) -> list[Upload | Attachment]:
+        """Return what is to be sent along: files, and what the provider has already."""
+        alone = (str, bytes, Path, AsyncIterable, Upload, Attachment)
+        if isinstance(attachments, alone) or not isinstance(attachments, Iterable):
+            raise ConfigurationError(
+                "attachments is a list; put the file into one", provider=self.name
+            )
+        return [one if isinstance(one, Attachment) else upload(one) for one in attachments]
 
     def id_of(self, ref: Ref) -> str:
         """Return the id in a ref of this provider."""

@@ -59,7 +59,8 @@ class Question:
 
     provider: str
     name: str
-    arguments: Mapping[str, Any] = field(factory=dict)
+    # Among them are people's words, and secrets of webhooks.
+    arguments: Mapping[str, Any] = field(factory=dict, repr=False)
 
 
 @frozen(kw_only=True, eq=False)
@@ -120,6 +121,8 @@ class Call(Recipe, Generic[T]):
     """How to find out what became of this request, if nobody knows."""
     prepares: bool = False
     """This request alone changes nothing that anyone sees; an upload does not."""
+    made: tuple[Ref, ...] = ()
+    """What the requests before it wrote."""
     patience: float = 0.0
     """How many seconds to go on asking, while the outcome is that something did not happen."""
     attempt: Attempt | None = None

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 
-from conversations_hub.errors import NotFoundError, PagingError, StatusError
-from conversations_hub.models import Message
+from conversations_hub.errors import NotFoundError, PagingError, StatusError, TranslationError
+from conversations_hub.models import Message, Ref
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.wire import Request, Response
 
@@ -56,6 +56,42 @@ def find(
     return step(listing.request, frozenset({listing.request.key}))
 
 
+def gather(
+    listing: Listing[T],
+    wanted: Callable[[T], bool],
+    then: Callable[[Sequence[T]], R | Call[R]],
+    *,
+    enough: Callable[[Sequence[T], Response], bool] | None = None,
+    whole: bool = False,
+) -> Call[R]:
+    """Look through a list for all that is wanted; `then` says what follows from it.
+
+    Where nothing is found, or the `whole` list counts, a record that cannot be read raises.
+    """
+
+    def step(
+        request: Request,
+        before: tuple[T, ...],
+        broken: tuple[TranslationError, ...],
+        asked: frozenset[bytes],
+    ) -> Call[R]:
+        def read(response: Response) -> R | Call[R]:
+            page = listing.read(request, response)
+            found = (*before, *filter(wanted, page.items))
+            errors = (*broken, *(error for _, error in page.broken))
+            if page.next is None or (enough is not None and enough(page.items, response)):
+                if errors and (whole or not found):
+                    raise errors[0]
+                return then(found)
+            if page.next.key in asked:
+                raise PagingError(f"the list goes in circles: {page.next.place}")
+            return step(page.next, found, errors, asked | {page.next.key})
+
+        return Call(request=request, read=read)
+
+    return step(listing.request, (), (), frozenset({listing.request.key}))
+
+
 def found_again(value: T | None) -> Outcome[T]:
     """Return the outcome of a write whose result was found, or not."""
     return Outcome(happened=value is not None, value=value)
@@ -64,13 +100,21 @@ def found_again(value: T | None) -> Outcome[T]:
 def sent_message(
     listing: Listing[Message], same: Callable[[Message], bool]
 ) -> Callable[[Attempt], Call[Outcome[Message]]]:
-    """Return how to find out whether a message was sent; `listing` has the newest first."""
+    """Return how to find out whether a message was sent; `listing` has the newest first.
+
+    The oldest of several equal ones belongs to the first of several writes: whoever takes another
+    would leave nothing to a later one.
+    """
 
     def reconcile(attempt: Attempt) -> Call[Outcome[Message]]:
-        return find(
+        def wanted(m: Message) -> bool:
+            return m.ref not in attempt.known and not _before(m, attempt.since) and same(m)
+
+        return gather(
             listing,
-            lambda m: m.ref not in attempt.known and not _before(m, attempt.since) and same(m),
-            found_again,
+            wanted,
+            # In the meantime, others may have turned out to be somebody's.
+            lambda found: found_again(next(filter(wanted, reversed(found)), None)),
             enough=lambda page, _: bool(page) and all(_before(m, attempt.since) for m in page),
         )
 
@@ -140,12 +184,21 @@ def after(call: Call[T], then: Callable[[T], R | Call[R]]) -> Call[R]:
     def step(value: T | Call[T]) -> R | Call[R]:
         return after(value, then) if isinstance(value, Call) else then(value)
 
+    def read(response: Response) -> R | Call[R]:
+        value = call.read(response)
+        onward = step(value)
+        ref = getattr(value, "ref", None)
+        if isinstance(onward, Call) and isinstance(ref, Ref) and call.request.is_write:
+            return evolve(onward, made=(*onward.made, ref))
+        return onward
+
     recover = call.recover
     return Call(
         request=call.request,
-        read=lambda response: step(call.read(response)),
+        read=read,
         recover=None if recover is None else lambda error: step(recover(error)),
         prepares=call.prepares,
+        made=call.made,
     )
 
 

@@ -20,7 +20,7 @@ ROWS = [
     ["providers"],
     ["people", "transport", "fates"],
     ["fetch"],
-    ["walk", "download"],
+    ["walk", "download", "bulk"],
     ["pager"],
     ["hub"],
 ]
@@ -98,6 +98,7 @@ def test_nothing_but_the_loops_that_wait_is_async(path):
         "fates",
         "fetch",
         "walk",
+        "bulk",
         "pager",
         "download",
         "transport",

@@ -1,9 +1,17 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from attrs import frozen
 
-from conversations_hub import ConfigurationError, Ref, Twilio, UnsupportedError
+from conversations_hub import (
+    Attachment,
+    ConfigurationError,
+    Ref,
+    Twilio,
+    UnsupportedError,
+    Upload,
+)
 from conversations_hub.provider import Problem, between, both, secret_field
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response
@@ -163,3 +171,21 @@ def test_what_is_no_text_is_refused(text):
         twilio.delete_message(where, text)
     with pytest.raises(ConfigurationError, match="id is a text, not a NoneType"):
         twilio.message(where, None)
+
+
+@pytest.mark.parametrize("alone", [b"abc", Path("a.txt"), "a.txt", Upload(b"abc"), None, 7])
+def test_one_file_is_not_a_list(alone):
+    with pytest.raises(ConfigurationError, match="attachments is a list"):
+        Acme(token="canary-token").files(alone)
+
+
+def test_files_are_made_ready():
+    known = Attachment(id="1")
+    one, two = Acme(token="canary-token").files([known, b"abc"])
+    assert (one, two) == (known, Upload(b"abc"))
+
+
+def test_what_was_asked_is_not_in_what_is_shown():
+    """People's words are among it, and what may not be known."""
+    asked = Acme(token="canary-token").conversation(Ref("acme", "canary-words"))
+    assert "canary" not in repr(asked.question)

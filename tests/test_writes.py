@@ -25,10 +25,12 @@ from conversations_hub import (
     Upload,
 )
 from conversations_hub import transport as transport_module
+from conversations_hub.recipes import Question
 from conversations_hub.writing import after
 from support import Scribe
 
 WHERE = Ref("acme", "1")
+ASKED = Question(provider="acme", name="several")
 
 
 @pytest.fixture(autouse=True)
@@ -328,6 +330,20 @@ async def test_a_failure_after_a_write_says_that_it_was_done(desk, hub):
     assert caught.value.status == 400
     outcome = await caught.value.reconcile
     assert (outcome.happened, outcome.value.title) == (None, "x")
+
+
+async def test_what_was_written_on_the_way_is_not_the_message(desk, hub):
+    """A call of several writes tells of its last; the others are this hub's own, too."""
+    provider = hub[Scribe]
+
+    def renamed(_):
+        return provider.update(WHERE, title="x")
+
+    await hub.run(evolve(after(provider.send(WHERE, "hi"), renamed), question=ASKED))
+    desk.before = [reset]
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.send(WHERE, "hi")
+    assert not await caught.value.reconcile
 
 
 @pytest.mark.parametrize(

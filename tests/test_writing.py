@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from attrs import evolve
 
 from conversations_hub import Message, Outcome, PagingError, Ref, TranslationError
 from conversations_hub.errors import NotFoundError, ServerError
@@ -16,6 +17,7 @@ from conversations_hub.writing import (
     compared,
     find,
     found_again,
+    gather,
     gone,
     keyed,
     sent_message,
@@ -102,16 +104,50 @@ def outcome(listing, **attempt):
 
 
 def test_an_older_twin_is_not_the_message():
-    assert outcome(timed(1, -1)).value.ref.id == "m1"
-    assert outcome(timed(0)).happened
+    assert outcome(timed(1, -1, more=None)).value.ref.id == "m1"
+    assert outcome(timed(0, more=None)).happened
     assert not outcome(timed(-1, -2))
-    assert outcome(timed(None)).happened
+    assert outcome(timed(None, more=None)).happened
 
 
 def test_what_this_hub_knows_of_is_not_the_message():
     known = frozenset({Ref("acme", "m2")})
-    assert outcome(timed(2, 1), known=known).value.ref.id == "m1"
+    assert outcome(timed(2, 1, more=None), known=known).value.ref.id == "m1"
     assert not outcome(timed(2, -1, more=None), known=known)
+
+
+def test_of_equal_ones_the_oldest_is_the_message():
+    """Whoever was first is told of the first, so that there is one left for the second."""
+    assert outcome(timed(3, 2, 1, -1, more=None)).value.ref.id == "m1"
+    known = {Ref("acme", "m1")}
+    assert outcome(timed(3, 2, 1, -1, more=None), known=known).value.ref.id == "m2"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_all_is_gathered_that_is_wanted(whole):
+    broken = json.dumps({"notes": [{"id": 7}, {"id": "b"}], "meta": {"more": False}}).encode()
+    pages = notes("a", "b", cursor="2"), broken
+    call = gather(LISTING, lambda m: m.ref.id in {"b", "x"}, list, whole=whole)
+    if whole:
+        with pytest.raises(TranslationError):
+            walk(call, *pages)
+    else:
+        assert [m.ref.id for m in walk(call, *pages)[0]] == ["b", "b"]
+    with pytest.raises(TranslationError):
+        walk(gather(LISTING, lambda m: m.ref.id == "x", list), *pages)
+    with pytest.raises(PagingError, match="circles"):
+        walk(gather(LISTING, named("x"), list), *[notes("a", cursor="2")] * 3)
+
+
+def test_what_was_written_on_the_way_goes_along():
+    post = Call(request=evolve(URL, method="POST"), read=lambda _: Message(
+        ref=Ref("acme", "m1"), conversation=WHERE
+    ))  # fmt: skip
+    get = Call(request=URL, read=lambda _: "done")
+    assert after(post, lambda _: get).read(Response(status=200)).made == (Ref("acme", "m1"),)
+    assert after(get, lambda _: get).read(Response(status=200)).made == ()
+    twice = after(post, lambda _: after(post, lambda _: get)).read(Response(status=200))
+    assert twice.made == (Ref("acme", "m1"),)
 
 
 def test_a_key_is_looked_for_a_day_back_by_the_providers_clock():

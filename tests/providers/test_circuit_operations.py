@@ -403,6 +403,7 @@ def test_the_first_message_follows_its_conversation(status):
     line = Line({
         "POST /rest/v2/conversations/direct": said(GROUP, status),
         f"POST {C}/messages": TEXT,
+        f"GET {C}": GROUP,
     })  # fmt: skip
     call = CIRCUIT.create(kind=ConversationKind.DIRECT, participants=[ANA], text="hi")
     assert line.run(call).ref == HERE

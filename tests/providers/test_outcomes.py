@@ -73,6 +73,8 @@ class Lost:
         outcome = None if error.reconcile is None else await error.reconcile
         happened = None if outcome is None else outcome.happened
         self.told[error.operation].add(happened)
+        if error.operation in READ_OTHERWISE:
+            return
         if happened is (not self.done) and error.operation not in ALREADY:
             self.wrong.append((error.operation, happened))
         elif (
@@ -87,6 +89,9 @@ class Lost:
 # What everything sets to what it is already: then it is as it was to be, whoever made it so.
 ALREADY = {"mark_read", "update_configuration", "update_configuration_webhook"}
 
+# The answer to the write leaves out what reading gives.
+READ_OTHERWISE = {"update_app"}
+
 # What cannot be read back, or not in every case; each provider's page says why.
 UNTOLD = {
     "twilio": {"create", "update", "add_participant", "update_user_conversation"},
@@ -94,6 +99,9 @@ UNTOLD = {
         "create",
         "delete_attachment",
         "delete_messages",
+        "delete_user",
+        "update_integration",
+        "update",
         "post_conversion_events",
         "start_typing",
         "stop_typing",

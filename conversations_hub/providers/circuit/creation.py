@@ -184,20 +184,13 @@ class Creation(Messages, Members):
         Where its message is not found, only a part was done, which is neither yes nor no.
         """
         sending = self.writing(conversation.ref, draft, None)
-        read, told = sending.read, sending.reconcile
 
         def done(outcome: Outcome[Any]) -> Outcome[Conversation]:
             return Outcome(happened=True if outcome else None, value=conversation)
 
-        def after_reading(response: Any) -> Conversation:
-            read(response)
-            return conversation
-
-        return Call(
-            request=sending.request,
-            read=after_reading,
-            reconcile=None if told is None else lambda a: after(told(a), done),
-        )
+        sent: Call[Conversation] = after(sending, lambda _: self.conversation(conversation.ref))
+        told = sending.reconcile
+        return evolve(sent, reconcile=None if told is None else lambda a: after(told(a), done))
 
     def _was_made(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from attrs import evolve
@@ -14,13 +14,14 @@ from conversations_hub.models import Attachment
 from conversations_hub.provider import operation
 from conversations_hub.providers.circuit import payloads
 from conversations_hub.providers.circuit.account import Account
+from conversations_hub.questions import File
 from conversations_hub.reading import Record
 from conversations_hub.recipes import Call
 from conversations_hub.wire import Request, Response, Upload, upload
 
 R = TypeVar("R")
 
-File = Attachment | Upload
+Sendable = Attachment | Upload
 Files = tuple[payloads.Uploaded, ...]
 
 UPLOADED = Record(payload=list[payloads.Uploaded], translate=lambda files, _: files[0])
@@ -33,7 +34,7 @@ class Uploads(Account):
     __slots__ = ()
 
     @operation
-    def upload_file(self, file: Any) -> Call[Attachment]:
+    def upload_file(self, file: File) -> Call[Attachment]:
         """Send a file that messages can have then: `POST /fileapi`.
 
         It is a `Path`, bytes, an async stream of bytes or an `Upload`. Nobody sees it before a
@@ -48,9 +49,9 @@ class Uploads(Account):
             ),
         )
 
-    def files_from(self, question: str, things: Iterable[Any]) -> list[File]:
+    def files_from(self, question: str, things: Iterable[File]) -> list[Sendable]:
         """Return what messages can have: files, and attachments that Circuit has already."""
-        files = [one if isinstance(one, Attachment) else upload(one) for one in things]
+        files = self.files(things)
         if any(isinstance(one, Attachment) and not one.id for one in files):
             raise self.unsupported(
                 question, "an attachment without an id cannot be used again; give the file"
@@ -58,7 +59,7 @@ class Uploads(Account):
         return files
 
     def with_files(
-        self, files: Sequence[File], then: Callable[[Files], Call[R]], ready: Files = ()
+        self, files: Sequence[Sendable], then: Callable[[Files], Call[R]], ready: Files = ()
     ) -> Call[R]:
         """Send those files that Circuit does not have yet, one by one, and go on with all."""
         if not files:

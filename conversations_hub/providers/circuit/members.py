@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from attrs import evolve
@@ -12,12 +12,12 @@ from conversations_hub.models import Conversation, ConversationKind, Participant
 from conversations_hub.provider import operation
 from conversations_hub.providers.circuit.conversations import Conversations
 from conversations_hub.providers.circuit.lists import TYPES, ParticipantsReader, Roster
-from conversations_hub.providers.circuit.outcomes import Reconcile, arrived, collected
+from conversations_hub.providers.circuit.outcomes import Reconcile, arrived
 from conversations_hub.providers.circuit.users import Users
 from conversations_hub.reading import nothing
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.wire import QueryValue, Request, Response
-from conversations_hub.writing import after, find
+from conversations_hub.writing import after, find, gather
 
 R = TypeVar("R")
 
@@ -260,13 +260,13 @@ class Members(Users, Conversations):
     ) -> Reconcile[Any]:
         """Return how to find out whether all of these are of some types, or none is."""
 
-        def judged(wanted: frozenset[str], found: tuple[Participant, ...]) -> Outcome[Any]:
+        def judged(wanted: frozenset[str], found: Sequence[Participant]) -> Outcome[Any]:
             ids = {one.ref.id for one in found}
             return Outcome(happened=wanted <= ids if there else wanted.isdisjoint(ids))
 
         def look(wanted: frozenset[str]) -> Call[Outcome[Any]]:
             roster = self.roster(where, types)
-            return collected(roster, lambda found: judged(wanted, found))
+            return gather(roster, _anybody, lambda found: judged(wanted, found), whole=True)
 
         return lambda _: self.found_users(names, look)
 
@@ -274,10 +274,10 @@ class Members(Users, Conversations):
         """Do the same for who was shown out; who left may no longer read who is there."""
 
         def look(ids: frozenset[str], me: str) -> Call[Outcome[Any]]:
-            def judged(found: tuple[Participant, ...]) -> Outcome[Any]:
+            def judged(found: Sequence[Participant]) -> Outcome[Any]:
                 return Outcome(happened=ids.isdisjoint(one.ref.id for one in found))
 
-            read = collected(self.roster(where), judged)
+            read = gather(self.roster(where), _anybody, judged, whole=True)
             return evolve(read, recover=_left) if me in ids else read
 
         return lambda _: self.as_me(lambda me: self.found_users(names, lambda ids: look(ids, me)))
@@ -324,3 +324,7 @@ def _unreadable(error: StatusError, *, happened: bool) -> Outcome[Any]:
     if error.status not in NOT_READABLE:
         raise error
     return Outcome(happened=happened)
+
+
+def _anybody(_: Participant) -> bool:
+    return True

@@ -21,6 +21,7 @@ from conversations_hub.providers.circuit.markup import rich, same_words, shown
 from conversations_hub.providers.circuit.outcomes import Reconcile, arrived, not_before, surely
 from conversations_hub.providers.circuit.paging import TimePaging
 from conversations_hub.providers.circuit.reader import EMPTY, TimeReader
+from conversations_hub.questions import File
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
@@ -137,7 +138,7 @@ class Messages(Uploads):
         text: str | None = None,
         *,
         html: str | None = None,
-        attachments: Iterable[Any] = (),
+        attachments: Iterable[File] = (),
         reply_to: Ref | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
@@ -174,7 +175,7 @@ class Messages(Uploads):
         text: str | None = None,
         html: str | None = None,
         subject: str | None = None,
-        attachments: Iterable[Any] | None = None,
+        attachments: Iterable[File] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Call[Message]:
         """Change one's own message: `PUT /conversations/{convId}/messages/{itemId}`.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from conversations_hub.errors import PagingError
 from conversations_hub.models import Conversation, Message
 from conversations_hub.providers.circuit.paging import EPOCH
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
-from conversations_hub.wire import Request, Response
-from conversations_hub.writing import after, find, found_again
+from conversations_hub.writing import after, find, found_again, gather
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 Reconcile = Callable[[Attempt], Call[Outcome[T]]]
 
@@ -49,14 +46,14 @@ def surely(
     leave nothing to a later write.
     """
 
-    def judged(found: tuple[T, ...]) -> Outcome[T]:
+    def judged(found: Sequence[T]) -> Outcome[T]:
         sure = [one for one in found if same(one)]
         those = sorted(sure or filter(similar, found), key=lambda one: moment(one) or EPOCH)
         if not those:
             return Outcome(happened=False)
         return Outcome(happened=True if sure else None, value=those[0])
 
-    return collected(listing, judged)
+    return gather(listing, lambda one: same(one) or similar(one), judged)
 
 
 def untold(read: Call[T]) -> Reconcile[T]:
@@ -66,26 +63,6 @@ def untold(read: Call[T]) -> Reconcile[T]:
         return after(read, lambda value: Outcome(happened=None, value=value))
 
     return reconcile
-
-
-def collected(listing: Listing[T], then: Callable[[tuple[T, ...]], R | Call[R]]) -> Call[R]:
-    """Read a list to its end; `then` says what follows from it."""
-
-    def step(request: Request, before: tuple[T, ...], asked: frozenset[bytes]) -> Call[R]:
-        def read(response: Response) -> R | Call[R]:
-            page = listing.read(request, response)
-            if page.broken:
-                raise page.broken[0][1]
-            items = (*before, *page.items)
-            if page.next is None:
-                return then(items)
-            if page.next.key in asked:
-                raise PagingError(f"the list goes in circles: {page.next.place}")
-            return step(page.next, items, asked | {page.next.key})
-
-        return Call(request=request, read=read)
-
-    return step(listing.request, (), frozenset({listing.request.key}))
 
 
 def arrived(thing: Conversation | Message) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -10,7 +10,7 @@ from attrs import frozen
 from conversations_hub.errors import ConfigurationError, UnsupportedError
 from conversations_hub.models import Attachment, Author, Message
 from conversations_hub.providers.clio import addressees, texts
-from conversations_hub.wire import upload
+from conversations_hub.wire import Upload
 
 
 @frozen(kw_only=True)
@@ -84,21 +84,19 @@ class Draft:
 
 
 def document_of(
-    attachments: Iterable[Any], refuse: Callable[[str], UnsupportedError]
+    files: Sequence[Upload | Attachment], refuse: Callable[[str], UnsupportedError]
 ) -> int | None:
     """Return the document to attach; Clio takes one, which it has already."""
-    files = list(attachments)
-    for file in files:
-        if not isinstance(file, Attachment):
-            upload(file)  # or it is no file at all
-            raise refuse(
-                "put the document into Clio, and attach it by its id: Attachment(id=document_id)"
-            )
-    if len(files) > 1:
+    documents = [file for file in files if isinstance(file, Attachment)]
+    if len(documents) < len(files):
+        raise refuse(
+            "put the document into Clio, and attach it by its id: Attachment(id=document_id)"
+        )
+    if len(documents) > 1:
         raise refuse("a message takes one document; send one message for each")
-    if not files:
+    if not documents:
         return None
-    number = files[0].id or ""
+    number = documents[0].id or ""
     if not (number.isascii() and number.isdecimal()):
         raise ConfigurationError("this attachment has no document's id, which is a number")
     return int(number)

@@ -22,6 +22,7 @@ from conversations_hub.providers.clio.drafts import Draft
 from conversations_hub.providers.clio.messages import Messages
 from conversations_hub.providers.clio.newer import newer
 from conversations_hub.providers.clio.users import Users
+from conversations_hub.questions import File
 from conversations_hub.reading import Record
 from conversations_hub.recipes import Attempt, Call, Outcome
 from conversations_hub.wire import QueryValue, Request, Response
@@ -56,7 +57,7 @@ class Letters(Messages, Conversations, Users):
         text: str | None = None,
         *,
         html: str | None = None,
-        attachments: Iterable[Any] = (),
+        attachments: Iterable[File] = (),
         reply_to: Ref | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
@@ -92,7 +93,7 @@ class Letters(Messages, Conversations, Users):
         text: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
-        attachments: Iterable[Any] = (),
+        attachments: Iterable[File] = (),
         matter: Ref | str | int | None = None,
         document_version: Ref | str | int | None = None,
     ) -> Call[Conversation]:
@@ -144,11 +145,11 @@ class Letters(Messages, Conversations, Users):
         self,
         question: str,
         text: str | None,
-        attachments: Iterable[Any],
+        attachments: Iterable[File],
         version: Ref | str | int | None,
         matter: Ref | str | int | None,
     ) -> Draft:
-        document = drafts.document_of(attachments, partial(self.unsupported, question))
+        document = drafts.document_of(self.files(attachments), partial(self.unsupported, question))
         if not text and document is None:
             raise ConfigurationError("there is nothing to send; give text=", provider=self.name)
         if version is not None and document is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from attrs import evolve
 
@@ -12,6 +11,7 @@ from conversations_hub.models import Attachment, Ref
 from conversations_hub.provider import operation
 from conversations_hub.providers.sunshine import payloads
 from conversations_hub.providers.sunshine.account import Account
+from conversations_hub.questions import File
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, nothing
 from conversations_hub.recipes import Call
@@ -25,7 +25,7 @@ class Attachments(Account):
 
     @operation
     def upload_attachment(
-        self, file: Any, *, conversation: Ref | None = None, access: str = "public"
+        self, file: File, *, conversation: Ref | None = None, access: str = "public"
     ) -> Call[Attachment]:
         """Upload a file: `POST /attachments`.
 

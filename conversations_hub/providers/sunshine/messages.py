@@ -18,11 +18,12 @@ from conversations_hub.providers.sunshine.account import USER_ID, given
 from conversations_hub.providers.sunshine.attachments import Attachments
 from conversations_hub.providers.sunshine.contents import content_of, is_sent, noted
 from conversations_hub.providers.sunshine.paging import BACKWARDS
+from conversations_hub.questions import File
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.values import value
-from conversations_hub.wire import Response, Upload, upload
+from conversations_hub.wire import Response, Upload
 from conversations_hub.writing import after, find, keyed, sent_message
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -75,7 +76,7 @@ class Messages(Attachments):
         text: str | None = None,
         *,
         html: str | None = None,
-        attachments: Iterable[Any] = (),
+        attachments: Iterable[File] = (),
         reply_to: Ref | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
@@ -180,14 +181,14 @@ class Messages(Attachments):
             read=value(values.ConversionEvents, values.WORDS, "conversionEvents"),
         )
 
-    def _file(self, attachments: Iterable[Any]) -> Attachment | Upload | None:
-        files = list(attachments)
+    def _file(self, attachments: Iterable[File]) -> Attachment | Upload | None:
+        files = self.files(attachments)
         if len(files) > 1:
             raise self.unsupported("send", "a message has one file; send one message for each")
         if not files:
             return None
         if not isinstance(files[0], Attachment):
-            return upload(files[0])
+            return files[0]
         if not files[0].url:
             raise ConfigurationError(
                 "this attachment has no address to show it from; send the file",

@@ -17,7 +17,7 @@ from conversations_hub.providers.twilio.forms import Form
 from conversations_hub.raw import Raw
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.wire import Response
-from conversations_hub.writing import KEY, after, find
+from conversations_hub.writing import KEY, after, find, gather
 
 
 class Kept(Protocol):
@@ -68,8 +68,13 @@ def made(listing: Listing[K], form: Form, *, newest_first: bool = False) -> Reco
         def enough(items: Sequence[K], _: Response) -> bool:
             return bool(items) and all(_older(item, attempt.since) for item in items)
 
-        stops = enough if newest_first and not backdated else None
-        return find(listing, same, outcome, enough=stops)
+        def oldest(found: Sequence[K]) -> Outcome[K]:
+            # The first of several equal ones belongs to the first of several writes.
+            return outcome(next(filter(same, reversed(found)), None))
+
+        if not newest_first:
+            return find(listing, same, outcome)
+        return gather(listing, same, oldest, enough=None if backdated else enough)
 
     return reconcile
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from yarl import URL
 
@@ -14,6 +14,7 @@ from conversations_hub.provider import operation
 from conversations_hub.providers.twilio import values
 from conversations_hub.providers.twilio.configuration import Configuration
 from conversations_hub.providers.twilio.values import MediaFile
+from conversations_hub.questions import File
 from conversations_hub.recipes import Call
 from conversations_hub.wire import QueryValue, Request, Upload, upload
 from conversations_hub.writing import after
@@ -29,7 +30,7 @@ class Media(Configuration):
     __slots__ = ()
 
     @operation
-    def upload_media(self, file: Any) -> Call[MediaFile]:
+    def upload_media(self, file: File) -> Call[MediaFile]:
         """Upload a file: `POST /v1/Services/{sid}/Media`.
 
         A file is a `Path`, bytes, an async stream or an `Upload`; nobody sees it before its
@@ -58,16 +59,16 @@ class Media(Configuration):
             lambda service: Request(url=self._media_at(service, sid, "Content"))
         )
 
-    def _only(self, attachments: Iterable[Any]) -> Upload | str | None:
+    def _only(self, attachments: Iterable[File]) -> Upload | str | None:
         """Return the one file that a message may have: to upload, or the SID of one there."""
-        things = list(attachments)
+        things = self.files(attachments)
         if len(things) > 1:
             raise self.unsupported("send", "a message has one file; send one message for each")
         if not things:
             return None
         thing = things[0]
         if not isinstance(thing, Attachment):
-            return upload(thing)
+            return thing
         found = SID.search(thing.id or thing.url or "")
         if found is None:
             raise ConfigurationError(

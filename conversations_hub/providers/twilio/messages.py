@@ -14,6 +14,7 @@ from conversations_hub.providers.twilio import evidence, forms, payloads, transl
 from conversations_hub.providers.twilio.account import PAGES
 from conversations_hub.providers.twilio.media import Media
 from conversations_hub.providers.twilio.values import Receipt
+from conversations_hub.questions import File
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Call, Listing
@@ -76,7 +77,7 @@ class Messages(Media):
         text: str | None = None,
         *,
         html: str | None = None,
-        attachments: Iterable[Any] = (),
+        attachments: Iterable[File] = (),
         reply_to: Ref | str | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PREFIXES = ("/rest/v2", "/rest")
 """The documented one, and the one without version that vendor samples use."""
 TRUNCATED = 8
-STATUSES = {Missing: 404, Exhausted: 403}
+STATUSES: dict[type[Refusal], int] = {Missing: 404, Exhausted: 403}
 
 
 @frozen

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOOKED: Record = {"url": None, "method": "post", "filters": []}
 WEBHOOK: dict[str, Record] = {"webhook": HOOKED, "trigger": HOOKED, "studio": {"flow_sid": None}}
 
-AUTO_CREATION = {
+AUTO_CREATION: dict[str, tuple[str, ...]] = {
     "default": (),
     "webhook": ("webhook_url", "webhook_method", "webhook_filters"),
     "studio": ("studio_flow_sid", "studio_retry_count"),

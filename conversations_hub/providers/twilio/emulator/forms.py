@@ -179,8 +179,8 @@ def sid(kind: str) -> Reader:
     return matching(f"{kind}[0-9a-fA-F]{{32}}")
 
 
-url = matching(r"https?://[^\s/]+\S*")
-plain = text(1_000_000)
+url: Reader = matching(r"https?://[^\s/]+\S*")
+plain: Reader = text(1_000_000)
 
 
 def one_of(*values: str) -> Reader:
