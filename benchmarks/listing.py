@@ -92,7 +92,8 @@ async def main() -> None:
         f"{options.messages:,} messages, median of {options.rounds} rounds (and its quarters), "
         f"client and server {'on a core each' if apart else 'not pinned apart'}"
     )
-    with served(await conversation(options.messages), PAGE_SIZES, servers) as base_url:
+    sizes = {f"CH{size}": size for size in PAGE_SIZES}
+    with served(await conversation(options.messages), sizes, servers) as base_url:
         for size in PAGE_SIZES:
             print(f"\npages of {size}")
             await measure(base_url, f"CH{size}", options)

@@ -1,10 +1,10 @@
-"""Serves pages that were made beforehand: a long Twilio conversation, at hardly any cost."""
+"""Serves pages that were made beforehand: Twilio conversations, at hardly any cost."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -17,13 +17,16 @@ Record = Mapping[str, Any]
 
 
 @contextmanager
-def served(records: list[Record], page_sizes: Iterable[int], core: int) -> Iterator[str]:
+def served(
+    records: list[Record], sizes: Mapping[str, int], core: int, latency: float = 0.0
+) -> Iterator[str]:
     """Serve the records from another process while entered; return the address.
 
-    The conversation called `CH100` comes in pages of 100, whatever the client asks for.
+    `sizes` says, by conversation, in pages of how many they come, whatever the client asks for.
+    Each answer is kept back for `latency` seconds.
     """
     ours, theirs = multiprocessing.Pipe()
-    arguments = (theirs, records, tuple(page_sizes), core)
+    arguments = (theirs, records, dict(sizes), core, latency)
     server = multiprocessing.get_context("spawn").Process(
         target=_serve, args=arguments, daemon=True
     )
@@ -35,26 +38,31 @@ def served(records: list[Record], page_sizes: Iterable[int], core: int) -> Itera
         server.join()
 
 
-def _serve(pipe: Connection, records: list[Record], page_sizes: tuple[int, ...], core: int) -> None:
+def _serve(
+    pipe: Connection, records: list[Record], sizes: dict[str, int], core: int, latency: float
+) -> None:
     pin(core)
-    asyncio.run(_listen(pipe, records, page_sizes))
+    asyncio.run(_listen(pipe, records, sizes, latency))
 
 
-async def _listen(pipe: Connection, records: list[Record], page_sizes: tuple[int, ...]) -> None:
+async def _listen(
+    pipe: Connection, records: list[Record], sizes: dict[str, int], latency: float
+) -> None:
     answers: dict[bytes, bytes] = {}
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connected(answers), "127.0.0.1", 0
+        lambda: Connected(answers, latency), "127.0.0.1", 0
     )
     base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    for size in page_sizes:
-        answers.update(_answers(base_url, records, size))
+    for sid, size in sizes.items():
+        answers.update(_answers(base_url, records, sid, size))
     pipe.send(base_url)
     await server.serve_forever()
 
 
-def _answers(base_url: str, records: list[Record], size: int) -> Iterator[tuple[bytes, bytes]]:
+def _answers(
+    base_url: str, records: list[Record], sid: str, size: int
+) -> Iterator[tuple[bytes, bytes]]:
     """Write out every page under the path and page token that lead to it."""
-    sid = f"CH{size}"
     path = f"/v1/Conversations/{sid}/Messages"
     records = [{**record, "conversation_sid": sid} for record in records]
     pages = [records[start : start + size] for start in range(0, len(records), size)]
@@ -84,6 +92,7 @@ class Connected(asyncio.Protocol):
     """Answers each request with the bytes that are ready for it."""
 
     answers: Mapping[bytes, bytes]
+    latency: float
     transport: asyncio.Transport = field(init=False)
     received: bytes = field(default=b"", init=False)
 
@@ -96,4 +105,10 @@ class Connected(asyncio.Protocol):
             head, _, self.received = self.received.partition(b"\r\n\r\n")
             path, _, query = head.split(b" ", 2)[1].partition(b"?")
             token = b"&".join(part for part in query.split(b"&") if part.startswith(b"PageToken="))
-            self.transport.write(self.answers[path + b"?" + token])
+            self.answer(self.answers[path + b"?" + token])
+
+    def answer(self, data: bytes) -> None:
+        if self.latency:
+            asyncio.get_running_loop().call_later(self.latency, self.transport.write, data)
+        else:
+            self.transport.write(data)

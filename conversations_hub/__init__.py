@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from conversations_hub.bulk import Bulk, Result
 from conversations_hub.download import Download
 from conversations_hub.errors import (
     AmbiguousWriteError,
@@ -57,6 +58,7 @@ __all__ = [
     "Attachment",
     "AuthenticationError",
     "Author",
+    "Bulk",
     "Call",
     "CheckpointError",
     "Circuit",
@@ -87,6 +89,7 @@ __all__ = [
     "ProviderError",
     "RateLimitError",
     "Ref",
+    "Result",
     "Role",
     "ServerError",
     "StatusError",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp
 from attrs import evolve
 
 from conversations_hub import checkpoint as saving
+from conversations_hub.bulk import Bulk, Job, Options, Result, pooled
 from conversations_hub.download import Download
 from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
 from conversations_hub.fetch import Fetcher
@@ -39,9 +41,12 @@ from conversations_hub.wire import Request
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Provider)
+K = TypeVar("K")
+V = TypeVar("V")
 
 Order = Literal["oldest", "newest"]
 OnError = Literal["raise", "continue"]
+Thing = Ref | str | Conversation | Call[Any] | Listing[Any]
 
 
 class ConversationsHub:
@@ -90,6 +95,7 @@ class ConversationsHub:
         # Whoever left a loop early and kept the pager leaves nothing running behind the hub.
         self._pagers: weakref.WeakSet[Pager[Any]] = weakref.WeakSet()
         self._downloads: weakref.WeakSet[Download] = weakref.WeakSet()
+        self._bulks: weakref.WeakSet[Bulk[Any, Any]] = weakref.WeakSet()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **options: Any) -> Self:
@@ -134,6 +140,7 @@ class ConversationsHub:
 
     async def aclose(self) -> None:
         """Close the connections that were opened here; a second time does nothing."""
+        await asyncio.gather(*(bulk.aclose() for bulk in list(self._bulks)))
         for download in list(self._downloads):
             download.close()
         await asyncio.gather(*(pager.aclose() for pager in list(self._pagers)))
@@ -376,6 +383,43 @@ class ConversationsHub:
         """Iterate a listing that was made elsewhere."""
         return self._pager([listing], limit=limit, prefetch=prefetch, on_error=on_error)
 
+    def fetch(
+        self, things: AsyncIterable[Thing] | Iterable[Thing], **options: Unpack[Options]
+    ) -> Bulk[Any, Any]:
+        """Carry out many recipes at a time, and iterate what became of each.
+
+        A ref or a conversation is fetched anew; of a listing, all items are the value. Things are
+        taken from their source as the results are, so that it may be without end. The options
+        are `concurrency=`, `per_provider=`, `ordered=`, `on_error=` and `progress=`.
+        """
+        return self._bulk(things, self._job, **options)
+
+    def fetch_messages(
+        self,
+        conversations: AsyncIterable[Conversation | Ref | str] | Iterable[Conversation | Ref | str],
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        order: Order | None = None,
+        limit: int | None = None,
+        **options: Unpack[Options],
+    ) -> Bulk[Ref, list[Message]]:
+        """Fetch the messages of many conversations at a time, at most `limit` of each.
+
+        `hub.fetch_messages(hub.conversations())` reads everything there is. The options are those
+        of `fetch`.
+        """
+        asked = partial(self.messages, since=since, until=until, order=order, limit=limit)
+        return self._bulk(conversations, partial(_list_job, partial(asked, prefetch=0)), **options)
+
+    def fetch_participants(
+        self,
+        conversations: AsyncIterable[Conversation | Ref | str] | Iterable[Conversation | Ref | str],
+        **options: Unpack[Options],
+    ) -> Bulk[Ref, list[Participant]]:
+        """Fetch the people in many conversations at a time; the options are those of `fetch`."""
+        return self._bulk(conversations, partial(_list_job, self.participants), **options)
+
     def resume(self, checkpoint: Mapping[str, Any]) -> Pager[Any]:
         """Go on where a pager's `checkpoint()` was taken, in this process or another.
 
@@ -398,6 +442,35 @@ class ConversationsHub:
             raise CheckpointError(f"the checkpoint is damaged: {cause}") from cause
         self._pagers.add(pager)
         return pager
+
+    def _bulk(
+        self,
+        things: AsyncIterable[Any] | Iterable[Any],
+        job_of: Callable[[Any], Job[K, V]],
+        **options: Unpack[Options],
+    ) -> Bulk[K, V]:
+        if not isinstance(things, AsyncIterable | Iterable) or isinstance(things, str | Ref):
+            raise ConfigurationError("give an iterable of refs, calls or listings")
+        bulk = pooled(things, job_of, self._transport.connections, **options)
+        self._bulks.add(bulk)
+        return bulk
+
+    def _job(self, thing: Thing) -> Job[Any, Any]:
+        if isinstance(thing, Call):
+            name = self._fetcher.provider_of(thing).name
+            return Job(key=thing, provider=name, do=partial(_called, thing, self.run, thing))
+        if isinstance(thing, Listing):
+            name = self._fetcher.provider_of(thing).name
+            return Job(key=thing, provider=name, do=partial(_listed, thing, self._whole, thing))
+        ref = _ref(thing.ref if isinstance(thing, Conversation) else thing)
+        return Job(
+            key=ref,
+            provider=ref.provider,
+            do=lambda: _called(ref, self.run, self.conversation(ref)),
+        )
+
+    def _whole(self, listing: Listing[T]) -> Pager[T]:
+        return self._pager([listing], prefetch=0)
 
     def _pager(
         self,
@@ -478,11 +551,37 @@ def _of(part: Listing[T], whole: Listing[T]) -> Listing[T]:
     return evolve(part, question=whole.question)
 
 
+def _list_job(
+    pager_of: Callable[[Ref], Pager[T]], thing: Conversation | Ref | str
+) -> Job[Ref, list[T]]:
+    ref = _ref(thing.ref if isinstance(thing, Conversation) else thing)
+    return Job(key=ref, provider=ref.provider, do=partial(_listed, ref, pager_of, ref))
+
+
+async def _called(key: K, run: Callable[[Call[T]], Awaitable[T]], call: Call[T]) -> Result[K, T]:
+    value = await run(call)
+    return Result(key=key, value=value)
+
+
+async def _listed(key: K, pager_of: Callable[[Any], Pager[T]], thing: Any) -> Result[K, list[T]]:
+    """Read a list to its end; what came before an error is not lost."""
+    found: list[T] = []
+    async with pager_of(thing) as pager:
+        try:
+            async for item in pager:
+                found.append(item)  # noqa: PERF401 - what came is kept when the rest does not
+        except HubError as error:
+            return Result(key=key, value=found, error=error)
+    return Result(key=key, value=found)
+
+
 def _ref(ref: Ref | str) -> Ref:
     """Read a ref; its text form will do."""
     if isinstance(ref, Ref):
         return ref
+    if not isinstance(ref, str):
+        raise ConfigurationError(f"a {type(ref).__name__} is no reference; give a Ref or its text")
     try:
         return Ref.parse(ref)
-    except (ValueError, AttributeError) as cause:
+    except ValueError as cause:
         raise ConfigurationError(str(cause)) from cause

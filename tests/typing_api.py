@@ -6,6 +6,7 @@ from typing import Any, assert_type
 from conversations_hub import (
     AmbiguousWriteError,
     Attachment,
+    Bulk,
     Circuit,
     Clio,
     Conversation,
@@ -17,6 +18,7 @@ from conversations_hub import (
     Participant,
     Provider,
     Ref,
+    Result,
     Twilio,
     Upload,
 )
@@ -53,6 +55,16 @@ async def writes(hub: ConversationsHub) -> None:
     async for chunk in hub.download(Attachment(url="/x"), provider=ref):
         assert_type(chunk, bytes)
     assert_type(await hub.download(Attachment(url="/x")).read(), bytes)
+
+
+async def bulks(hub: ConversationsHub, refs: list[Ref]) -> None:
+    """Check what bulk fetching gives."""
+    assert_type(hub.fetch(refs, concurrency=8, ordered=True), Bulk[Any, Any])
+    assert_type(hub.fetch_messages(hub.conversations()), Bulk[Ref, list[Message]])
+    async with hub.fetch_participants(refs, on_error="raise") as people:
+        async for result in people:
+            assert_type(result, Result[Ref, list[Participant]])
+            assert_type(result.value, list[Participant] | None)
 
 
 async def ambiguity(error: AmbiguousWriteError) -> None:
