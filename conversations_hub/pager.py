@@ -109,12 +109,7 @@ class Pager(AsyncIterator[T]):
 
     async def take_page(self) -> Page[T]:
         """Return what is left of this page, or the next one; those without items are passed."""
-        items = [await self.__anext__()]
-        for entry in self._entries[self._at :]:
-            if isinstance(entry, TranslationError):
-                break
-            items.append(entry)
-        self._at += len(items) - 1
+        items = [await self.__anext__(), *self._rest()]
         batch = cast("Batch[T]", self._batch)
         return Page(items=tuple(items), next=batch.next, raw=batch.raw)
 
@@ -130,7 +125,18 @@ class Pager(AsyncIterator[T]):
                 found.append(await self.__anext__())
             except StopAsyncIteration:
                 break
+            found += self._rest(None if limit is None else limit - len(found))
         return found
+
+    def _rest(self, most: int | None = None) -> list[T]:
+        """Take what is left of this page up to a broken record, at most so many."""
+        items: list[T] = []
+        for entry in self._entries[self._at :][:most]:
+            if isinstance(entry, TranslationError):
+                break
+            items.append(entry)
+        self._at += len(items)
+        return items
 
     def checkpoint(self) -> dict[str, Any]:
         """Return where the consumer is, as a JSON-able value for `hub.resume`."""

@@ -49,18 +49,18 @@ TEXTS = ("str", "str | None")
 
 def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
     """Mark a method as a question: its recipes say who asked what, and are bound to the hub."""
-    signature = inspect.signature(method)
+    _, *parameters = inspect.signature(method).parameters.values()
+    names = [parameter.name for parameter in parameters]
     # Bytes or a number in their place would be sent as something else.
     texts = {
-        name: parameter.annotation
-        for name, parameter in signature.parameters.items()
-        if name in WORDS and parameter.annotation in TEXTS
+        parameter.name: parameter.annotation
+        for parameter in parameters
+        if parameter.name in WORDS and parameter.annotation in TEXTS
     }
 
     @functools.wraps(method)
     def ask(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        bound = signature.bind_partial(self, *args)
-        asked = dict(list(bound.arguments.items())[1:]) | kwargs
+        asked = dict(zip(names, args, strict=False)) | kwargs
         for name, wanted in texts.items():
             given = asked.get(name, "")
             if not isinstance(given, str) and (given is not None or wanted == TEXTS[0]):
