@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+)
+from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypedDict, TypeVar
@@ -16,6 +24,7 @@ from conversations_hub.errors import ConfigurationError, HubError
 K = TypeVar("K")
 V = TypeVar("V")
 
+CLOSED = "this bulk is closed; ask for the rest anew"
 AHEAD = 4
 """So many things for each worker may be taken that nobody has got the result of yet."""
 
@@ -71,6 +80,8 @@ class Pool(Generic[K, V]):
     fail_fast: bool
     results: deque[Result[K, V]] = field(factory=deque, init=False)
     failure: BaseException | None = field(default=None, init=False)
+    stopped: bool = field(default=False, init=False)
+    """Something was cancelled, by whoever it was: what it was at will never come."""
     arrived: asyncio.Event = field(factory=asyncio.Event, init=False)
     _room: asyncio.Event = field(factory=asyncio.Event, init=False)
     _tasks: set[asyncio.Task[None]] = field(factory=set, init=False)
@@ -108,17 +119,24 @@ class Pool(Generic[K, V]):
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            self.stopped = True
+            self.arrived.set()
 
     async def _feed(self) -> None:
         """Take things, as far ahead as there is room; each finds a worker, or waits for one."""
         try:
-            if isinstance(self.things, AsyncIterable):
-                async for thing in self.things:
-                    await self._take(thing)
-            else:
-                for thing in self.things:
-                    await self._take(thing)
+            async with _closing(self.things):
+                if isinstance(self.things, AsyncIterable):
+                    async for thing in self.things:
+                        await self._take(thing)
+                else:
+                    for thing in self.things:
+                        await self._take(thing)
         except Exception as error:  # noqa: BLE001 - it is raised where the results are taken
             self.failure = error
         self._fed = True
@@ -201,13 +219,16 @@ class Bulk(AsyncIterator[Result[K, V]]):
     async def __anext__(self) -> Result[K, V]:
         pool = self._pool
         if self._closed and pool.failure is None:
-            raise ConfigurationError("this bulk is closed; ask for the rest anew")
+            raise ConfigurationError(CLOSED)
         if not self._started:
             self._started = True
             pool.start()
         while pool.failure is None and not pool.results:
             if pool.is_over:
                 raise StopAsyncIteration
+            if pool.stopped:
+                await self.aclose()
+                raise ConfigurationError(CLOSED)
             pool.arrived.clear()
             await pool.arrived.wait()
         if pool.failure is not None:
@@ -247,6 +268,18 @@ class Bulk(AsyncIterator[Result[K, V]]):
         await asyncio.gather(*self._pool.cancel(), return_exceptions=True)
 
 
+@asynccontextmanager
+async def _closing(source: Any) -> AsyncIterator[None]:
+    """Let a source that is left early clean up now, and not when it is collected."""
+    try:
+        yield
+    finally:
+        if hasattr(source, "aclose"):
+            await source.aclose()
+        elif isinstance(source, Generator):
+            source.close()
+
+
 async def _refused(error: HubError) -> Result[Any, Any]:
     raise error
 
@@ -267,8 +300,10 @@ def pooled(
     each = workers if per_provider is None else per_provider
     if not all(isinstance(n, int) and n >= 1 for n in (workers, each)):
         raise ConfigurationError("concurrency and per_provider are numbers from 1")
-    if on_error not in {"raise", "continue"}:
+    if on_error not in ("raise", "continue"):
         raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
+    if progress is not None and not callable(progress):
+        raise ConfigurationError(f"progress is a function of the bulk, not {progress!r}")
     pool = Pool(
         things=things,
         job_of=job_of,

@@ -15,12 +15,16 @@ from conversations_hub.errors import (
     HubError,
     PagingError,
     ServerError,
+    StatusError,
     TranslationError,
     TransportError,
 )
 from conversations_hub.models import Ref
 from conversations_hub.recipes import Attempt, Call, Outcome
 from conversations_hub.writing import after
+
+DONE_OR_NOT = {101, 302, 303, 408}
+"""What is no refusal: to go on otherwise, to look elsewhere for what came of it, a time-out."""
 
 REMEMBERED = 1000
 """So many things are remembered that were written."""
@@ -37,6 +41,12 @@ class Write:
     def is_seen(self) -> bool:
         """Whether anybody sees what it changes."""
         return self.call.request.is_write and not self.call.prepares
+
+    def wrote(self, found: Any) -> bool:
+        """Tell whether it wrote what was found; what it changed was there before."""
+        ref = getattr(found, "ref", None)
+        places = self.call.request.url.parts
+        return isinstance(ref, Ref) and not {ref.id, f"{ref.id}.json"} & set(places)
 
     def reconciling(self, patience: float, *, partly: bool) -> Call[Outcome[Any]] | None:
         """Return the call that finds out what became of it; done in part is neither yes nor no."""
@@ -89,6 +99,8 @@ def _may_be_done(error: HubError) -> bool:
     """Tell whether a write that ended so may have been carried out."""
     if isinstance(error, TransportError):
         return error.sent
+    if isinstance(error, StatusError) and error.status in DONE_OR_NOT:
+        return True
     return isinstance(error, ServerError | TranslationError | PagingError)
 
 
@@ -146,18 +158,19 @@ class Memory:
         return frozenset(ref for ref in self._written if ref in attempt.known)
 
     async def claimed(
-        self, found: Any, attempt: Attempt, before: frozenset[Ref], provider: str
+        self, found: Outcome[Any], attempt: Attempt, before: frozenset[Ref], provider: str
     ) -> bool:
         """Tell whether what was found is not what another write is just being told of.
 
         `before` is what was known when the look began.
         """
-        ref = getattr(found, "ref", None)
+        ref = getattr(found.value, "ref", None)
         if not isinstance(ref, Ref) or ref in before:
             return True  # nothing, or what was there before
         if calls := set(self._calls.get(provider, ())):
             await asyncio.wait(calls)
         if ref in attempt.known:
             return False
-        self.remember(found, owner=attempt)
+        if found:
+            self.remember(found.value, owner=attempt)
         return True

@@ -81,11 +81,13 @@ class Fetcher:
         while True:
             before = self._memory.known_to(attempt)
             found = await self._answered(call)
-            if not isinstance(found, Outcome) or found.happened is None:
+            if not isinstance(found, Outcome):
                 return found
-            if found.happened and await self._memory.claimed(found.value, attempt, before, name):
+            if found.happened is not False and await self._memory.claimed(
+                found, attempt, before, name
+            ):
                 return found
-            if not found.happened:
+            if found.happened is False:
                 pause = next(pauses, None)
                 if pause is None:
                     return found
@@ -105,11 +107,15 @@ class Fetcher:
                 if fate is error:
                     raise
                 raise fate from error
+            except asyncio.CancelledError:
+                self._memory.remember(*made)
+                raise
             if done and step.is_seen:
                 written = step
             if not isinstance(found, Call):
-                if written is not None:
-                    self._memory.remember(*made, found)
+                self._memory.remember(*made)
+                if written is not None and written.wrote(found):
+                    self._memory.remember(found)
                 return found
             made += found.made
             call = evolve(found, question=call.question, runner=call.runner)
@@ -125,7 +131,13 @@ class Fetcher:
                 if call.recover is None:
                     raise
                 return call.recover(error), False
-            return call.read(response), True
+            try:
+                return call.read(response), True
+            except (ConfigurationError, NotFoundError) as error:
+                if not call.request.is_write or call.prepares:
+                    raise
+                # It said yes, which is not taken back because of what the yes leads to.
+                raise TranslationError(f"the answer is of no use: {error.args[0]}") from error
         except (TranslationError, PagingError) as error:
             raise placed(error, provider, operation)  # noqa: B904 - the same error
 

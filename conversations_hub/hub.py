@@ -16,6 +16,7 @@ import aiohttp
 from attrs import evolve
 
 from conversations_hub import checkpoint as saving
+from conversations_hub.arguments import check
 from conversations_hub.bulk import Bulk, Job, Options, Result, pooled
 from conversations_hub.download import Download
 from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
@@ -29,9 +30,9 @@ from conversations_hub.models import (
     Participant,
     Ref,
 )
-from conversations_hub.pager import Pager
+from conversations_hub.pager import Pager, check_limit
 from conversations_hub.people import Directory
-from conversations_hub.provider import Provider
+from conversations_hub.provider import Provider, check_order
 from conversations_hub.providers import configured
 from conversations_hub.questions import File
 from conversations_hub.recipes import Call, Listing
@@ -72,6 +73,10 @@ class ConversationsHub:
     ) -> None:
         bound: dict[str, Provider] = {}
         for provider in providers:
+            if not isinstance(provider, Provider):
+                raise ConfigurationError(
+                    f"{provider!r} is no provider; hand over objects such as Twilio(...)"
+                )
             if provider.name in bound:
                 raise ConfigurationError(
                     f"two providers are called {provider.name!r}; give one of them another name="
@@ -171,8 +176,9 @@ class ConversationsHub:
             raise ConfigurationError(
                 "this hub has no providers; hand them to ConversationsHub(...)"
             )
-        if isinstance(participant, str) and participant.partition(":")[0] in self.providers:
-            participant = Ref.parse(participant)
+        if isinstance(participant, str):
+            account, _, id_ = participant.partition(":")
+            participant = Ref(account, id_) if id_ and account in self.providers else participant
         listings = [
             provider.conversations(
                 created_after=created_after,
@@ -359,6 +365,8 @@ class ConversationsHub:
         where its address does not, with a ref of its message, for example. More than `limit` bytes
         are a `TooLargeError`.
         """
+        check("attachment", attachment, Attachment)
+        check("limit", limit, int | None)
         found = Download(
             attachment=attachment,
             fetcher=self._fetcher,
@@ -370,6 +378,7 @@ class ConversationsHub:
 
     async def run(self, call: Call[T]) -> T:
         """Carry out a call that was made elsewhere."""
+        check("call", call, Call)
         return await self._fetcher.run(evolve(call, runner=self))
 
     def iterate(
@@ -381,6 +390,7 @@ class ConversationsHub:
         on_error: OnError = "raise",
     ) -> Pager[T]:
         """Iterate a listing that was made elsewhere."""
+        check("listing", listing, Listing)
         return self._pager([listing], limit=limit, prefetch=prefetch, on_error=on_error)
 
     def fetch(
@@ -409,6 +419,10 @@ class ConversationsHub:
         `hub.fetch_messages(hub.conversations())` reads everything there is. The options are those
         of `fetch`.
         """
+        for name, moment in (("since", since), ("until", until)):
+            check(name, moment, datetime | None)
+        check_order(order)
+        check_limit(limit)
         asked = partial(self.messages, since=since, until=until, order=order, limit=limit)
         return self._bulk(conversations, partial(_list_job, partial(asked, prefetch=0)), **options)
 
@@ -449,8 +463,11 @@ class ConversationsHub:
         job_of: Callable[[Any], Job[K, V]],
         **options: Unpack[Options],
     ) -> Bulk[K, V]:
-        if not isinstance(things, AsyncIterable | Iterable) or isinstance(things, str | Ref):
+        if not isinstance(things, AsyncIterable | Iterable) or isinstance(things, str | bytes):
             raise ConfigurationError("give an iterable of refs, calls or listings")
+        if unknown := sorted(options.keys() - Options.__annotations__.keys()):
+            known = ", ".join(f"{name}=" for name in Options.__annotations__)
+            raise ConfigurationError(f"there is no option {', '.join(unknown)}; there are {known}")
         bulk = pooled(things, job_of, self._transport.connections, **options)
         self._bulks.add(bulk)
         return bulk
@@ -568,8 +585,8 @@ async def _listed(key: K, pager_of: Callable[[Any], Pager[T]], thing: Any) -> Re
     found: list[T] = []
     async with pager_of(thing) as pager:
         try:
-            async for item in pager:
-                found.append(item)  # noqa: PERF401 - what came is kept when the rest does not
+            async for page in pager.pages():
+                found += page.items
         except HubError as error:
             return Result(key=key, value=found, error=error)
     return Result(key=key, value=found)

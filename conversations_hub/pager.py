@@ -22,6 +22,12 @@ from conversations_hub.walk import Walk, is_new, key_of
 T = TypeVar("T")
 
 
+def check_limit(limit: int | None) -> None:
+    """Refuse what is no number of items."""
+    if limit is not None and not (isinstance(limit, int) and limit >= 0):
+        raise ConfigurationError("limit is a number of items, or None for all")
+
+
 class Pager(AsyncIterator[T]):
     """The items of one or more lists, page by page, fetched while they are consumed.
 
@@ -40,11 +46,10 @@ class Pager(AsyncIterator[T]):
         on_error: str = "raise",
         seen: Sequence[Iterable[str]] = (),
     ) -> None:
-        if limit is not None and not (isinstance(limit, int) and limit >= 0):
-            raise ConfigurationError("limit is a number of items, or None for all")
+        check_limit(limit)
         if not (isinstance(prefetch, int) and prefetch >= 0):
             raise ConfigurationError("prefetch is a number of pages, 0 for none")
-        if on_error not in {"raise", "continue"}:
+        if on_error not in ("raise", "continue"):
             raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
         self.errors: list[ProviderError] = []
         self._fetcher = fetcher
@@ -119,6 +124,7 @@ class Pager(AsyncIterator[T]):
 
     async def collect(self, *, limit: int | None) -> list[T]:
         """Return the items that are left in a list: at most `limit`, or all where it is None."""
+        check_limit(limit)
         found: list[T] = []
         while limit is None or len(found) < limit:
             try:

@@ -17,8 +17,10 @@ import msgspec
 from attrs import NOTHING, evolve, field, fields, frozen
 from yarl import URL
 
+from conversations_hub.arguments import check, kinds, named
 from conversations_hub.errors import (
     ConfigurationError,
+    HubError,
     StatusError,
     class_for,
     remedy_for,
@@ -43,33 +45,25 @@ S = TypeVar("S", bound="Provider")
 
 
 FORM = "application/x-www-form-urlencoded"
-WORDS = {"text", "html", "title", "description", "id", "idempotency_key"}
-TEXTS = ("str", "str | None")
 
 
 def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
     """Mark a method as a question: its recipes say who asked what, and are bound to the hub."""
-    _, *parameters = inspect.signature(method).parameters.values()
-    names = [parameter.name for parameter in parameters]
-    # Bytes or a number in their place would be sent as something else.
-    texts = {
-        parameter.name: parameter.annotation
-        for parameter in parameters
-        if parameter.name in WORDS and parameter.annotation in TEXTS
-    }
+    _, *names = inspect.signature(method).parameters
+    types = functools.cache(lambda: kinds(method))
 
     @functools.wraps(method)
     def ask(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         asked = dict(zip(names, args, strict=False)) | kwargs
-        for name, wanted in texts.items():
-            given = asked.get(name, "")
-            if not isinstance(given, str) and (given is not None or wanted == TEXTS[0]):
-                raise ConfigurationError(
-                    f"{name} is a text, not a {type(given).__name__}; of a ref, give its id",
-                    provider=self.name,
-                    operation=method.__name__,
-                )
-        recipe = method(self, *args, **kwargs)
+        try:
+            for name, given in asked.items():
+                if name in types():
+                    check(name, given, types()[name])
+            recipe = method(self, *args, **kwargs)
+        except HubError as error:
+            # One question may ask another: what was called is what the caller knows.
+            error.provider, error.operation = self.name, method.__name__
+            raise
         question = Question(provider=self.name, name=method.__name__, arguments=asked)
         return evolve(recipe, question=question, runner=self._runner)
 
@@ -77,8 +71,19 @@ def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     return ask
 
 
+def _half(provider: Provider, cause: UnicodeEncodeError) -> ConfigurationError:
+    return ConfigurationError(
+        f"a text has half of a character in it, {cause.object[cause.start]!r}, and cannot "
+        "be sent; take the lone surrogate out",
+        provider=provider.name,
+    )
+
+
 def _base_url(value: str | URL) -> URL:
-    url = URL(value)
+    try:
+        url = URL(value)
+    except (TypeError, ValueError):
+        url = URL()
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConfigurationError(f"base_url {str(value)!r} is no http(s) URL with a host")
     if url.user or url.password or url.query_string or url.fragment:
@@ -97,8 +102,20 @@ def name_field(default: Any = NOTHING) -> Any:
 
 
 def _is_plain(_: Any, __: Any, name: str) -> None:
-    if not name or ":" in name:
+    if not isinstance(name, str) or not name or ":" in name:
         raise ConfigurationError(f"{name!r} cannot name a provider; leave out the colon")
+
+
+def text_field(default: Any = NOTHING) -> Any:
+    """Return the field of a setting that is a text, such as an id; a number is not one."""
+    return field(default=default, validator=_is_text)
+
+
+def _is_text(provider: Any, field: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) and (value is not None or field.default is NOTHING):
+        raise ConfigurationError(
+            f"{field.name} is a text, not {named(value)}", provider=provider.name
+        )
 
 
 def secret_field(default: Any = NOTHING) -> Any:
@@ -107,7 +124,8 @@ def secret_field(default: Any = NOTHING) -> Any:
 
 
 def _is_sendable(provider: Any, field: attrs.Attribute[Any], secret: Any) -> None:
-    if isinstance(secret, str) and not (secret.isprintable() and secret == secret.strip()):
+    _is_text(provider, field, secret)
+    if secret and not (secret.isprintable() and secret == secret.strip()):
         raise ConfigurationError(
             f"{field.name} has blanks around it or a line break in it", provider=provider.name
         )
@@ -234,8 +252,11 @@ class Provider(Questions):
     ) -> URL:
         """Return the URL of these path segments, below the base URL or another `base`."""
         base = base or self.base_url
-        path = "/".join([base.raw_path.rstrip("/"), *map(path_segment, segments)])
-        text = query_text(query) if query else ""
+        try:
+            path = "/".join([base.raw_path.rstrip("/"), *map(path_segment, segments)])
+            text = query_text(query) if query else ""
+        except UnicodeEncodeError as cause:
+            raise _half(self, cause) from cause
         return URL(f"{base.origin()}{path}" + (f"?{text}" if text else ""), encoded=True)
 
     def ask(
@@ -259,11 +280,7 @@ class Provider(Questions):
                 body, kind = query_text(form).encode(), {"Content-Type": FORM}
             url = self.url(*segments, query=query)
         except UnicodeEncodeError as cause:
-            raise ConfigurationError(
-                f"a text has half of a character in it, {cause.object[cause.start]!r}, and cannot "
-                "be sent; take the lone surrogate out",
-                provider=self.name,
-            ) from cause
+            raise _half(self, cause) from cause
         except (TypeError, ValueError, OverflowError, RecursionError) as cause:
             raise ConfigurationError(f"this is no JSON: {cause}", provider=self.name) from cause
         return Request(method=method, url=url, headers={**kind, **(headers or {})}, body=body)

@@ -30,7 +30,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.provider import Provider
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
-from conversations_hub.wire import Request, Response
+from conversations_hub.wire import Request, Response, shifted
 
 A = TypeVar("A")
 
@@ -133,7 +133,7 @@ class Transport:
 
         def earliest() -> datetime:
             apart = self._clocks.get(provider.name)
-            return moment - UNSURE if apart is None else moment + apart - SURE
+            return moment - UNSURE if apart is None else shifted(moment, apart - SURE)
 
         return earliest
 
@@ -293,7 +293,7 @@ class Transport:
         """Remember how far a provider's clock is from ours."""
         try:
             date = parsedate_to_datetime(response.header("Date") or "")
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         if date.tzinfo is not None:
             self._clocks[provider.name] = date - datetime.now(UTC)

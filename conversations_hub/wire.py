@@ -13,6 +13,7 @@ import msgspec
 from attrs import Factory, evolve, field, frozen
 from yarl import URL
 
+from conversations_hub.arguments import named
 from conversations_hub.errors import ConfigurationError
 
 QueryValue = str | int | bool | None | Iterable[str | int]
@@ -78,6 +79,17 @@ def _content(thing: Any) -> Any:
     )
 
 
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"the name of a file is a text, not {named(value)}")
+    return value
+
+
+def _is_size(_: Any, __: Any, size: Any) -> None:
+    if size is not None and not (isinstance(size, int) and size >= 0):
+        raise ConfigurationError("the size of a file is a number of bytes")
+
+
 def _is_unicode(_: Any, __: Any, name: str) -> None:
     try:
         name.encode()
@@ -88,7 +100,7 @@ def _is_unicode(_: Any, __: Any, name: str) -> None:
 
 
 def _is_media_type(_: Any, __: Any, name: str) -> None:
-    if not (name.isascii() and name.isprintable()):
+    if not (isinstance(name, str) and name.isascii() and name.isprintable()):
         raise ConfigurationError(f"{name!r} is no media type, such as image/png")
 
 
@@ -114,12 +126,17 @@ class Upload:
 
     content: bytes | Path | AsyncIterable[bytes] = field(repr=False, converter=_content)
     name: str = field(
-        default=Factory(_own_name, takes_self=True), kw_only=True, validator=_is_unicode
+        default=Factory(_own_name, takes_self=True),
+        kw_only=True,
+        converter=_name,
+        validator=_is_unicode,
     )
     media_type: str = field(
         default=Factory(_told_by_name, takes_self=True), kw_only=True, validator=_is_media_type
     )
-    size: int | None = field(default=Factory(_of_bytes, takes_self=True), kw_only=True)
+    size: int | None = field(
+        default=Factory(_of_bytes, takes_self=True), kw_only=True, validator=_is_size
+    )
 
     @property
     def is_stream(self) -> bool:

@@ -144,7 +144,7 @@ def server_time(response: Response) -> datetime:
     now = datetime.now(UTC)
     try:
         date = parsedate_to_datetime(response.header("Date") or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return now
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 

@@ -183,6 +183,77 @@ async def test_leaving_early_leaves_nothing_running(leave):
     assert len(asyncio.all_tasks()) == before
 
 
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("end", ["left", "failed", "read"])
+async def test_a_source_is_closed_with_its_bulk(kind, end):
+    closed = []
+
+    async def slowly():
+        try:
+            async for thing in stream(range(100)):
+                yield thing
+        finally:
+            await asyncio.sleep(0)
+            closed.append("async")
+
+    def quickly():
+        try:
+            yield from range(100)
+        finally:
+            closed.append("sync")
+
+    def fails(_):
+        raise KeyError
+
+    source = slowly() if kind == "async" else quickly()
+    mine = bulk(Works(), source)
+    if end == "failed":
+        mine._pool.job_of = fails
+        with pytest.raises(KeyError):
+            await anext(mine)
+    elif end == "left":
+        await anext(mine)
+        await mine.aclose()
+    else:
+        await mine.collect()
+    assert closed == [kind]
+
+
+async def test_who_waits_is_told_that_it_was_closed():
+    mine = bulk(Works(lambda _: 60.0), range(4))
+    waiting = asyncio.create_task(mine.collect())
+    await asyncio.sleep(0.01)
+    await mine.aclose()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await asyncio.wait_for(waiting, 1)
+
+
+async def test_what_was_cancelled_inside_is_not_waited_for():
+    class Cancelled(Works):
+        def job(self, thing):
+            async def do():
+                raise asyncio.CancelledError
+
+            return Job(key=thing, provider="one", do=do)
+
+    with pytest.raises(ConfigurationError, match="closed"):
+        await asyncio.wait_for(bulk(Cancelled(), range(4)).collect(), 1)
+
+
+def test_a_loop_that_ended_ends_its_bulk():
+    mine = bulk(Works(lambda n: 60.0 if n else 0.0), range(4))
+
+    async def rest():
+        return await asyncio.wait_for(mine.collect(), 1)
+
+    async def first():
+        return await anext(mine)
+
+    assert asyncio.run(first()).key == 0
+    with pytest.raises(ConfigurationError, match="closed"):
+        asyncio.run(rest())
+
+
 async def test_memory_does_not_grow_with_the_input():
     async def peak(count):
         tracemalloc.start()
@@ -297,3 +368,19 @@ async def test_a_busy_hub_does_not_time_out():
         async with emulator.hub(connections=10, timeout=1.0, retries=0) as hub:
             found = await hub.fetch(refs[:400], concurrency=50).collect()
     assert [r.error for r in found] == [None] * 400
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"order": "asc"}, "order is 'oldest'"),
+        ({"since": "today"}, "since is an aware datetime"),
+        ({"limit": -1}, "limit is a number"),
+        ({"pages": 5}, "no option pages; there are concurrency=, "),
+        ({"progress": 5}, "progress is a function"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_the_call(options, told):
+    """And not once for each conversation."""
+    with pytest.raises(ConfigurationError, match=told):
+        hub_on({}).fetch_messages([], **options)

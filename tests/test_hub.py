@@ -295,3 +295,25 @@ async def test_hostile_next_links_get_no_request(emulator, hub):
             pager = other.conversations(name, page_size=2)
             with pytest.raises(PagingError, match="next link leads to"):
                 await anext(pager)
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "x", [], Ref("twilio", "1")])
+async def test_what_is_no_recipe_is_named(hub, wrong):
+    with pytest.raises(ConfigurationError, match="call is a Call, not "):
+        await hub.run(wrong)
+    with pytest.raises(ConfigurationError, match="listing is a Listing, not "):
+        hub.iterate(wrong)
+    with pytest.raises(ConfigurationError, match="attachment is a Attachment, not "):
+        hub.download(wrong)
+    with pytest.raises(ConfigurationError, match="is no provider; hand over objects"):
+        ConversationsHub(wrong)
+
+
+@pytest.mark.parametrize("who", ["twilio", "twilio:"])
+async def test_a_participant_may_be_called_like_a_provider(hub, who):
+    assert await hub.conversations(Twilio, participant=who).collect(limit=None) == []
+
+
+async def test_a_limit_is_a_number(hub):
+    with pytest.raises(ConfigurationError, match="limit is a number"):
+        await hub.conversations().collect(limit="7")

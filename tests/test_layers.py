@@ -12,6 +12,7 @@ ROOT = Path(conversations_hub.__file__).parent
 # From the top of the house to the front door. A module may import those on rows above its own.
 ROWS = [
     ["raw", "errors", "construct", "html_text"],
+    ["arguments"],
     ["models", "wire"],
     ["retrying", "codec", "recipes"],
     ["reading", "checkpoint", "questions"],

@@ -167,9 +167,9 @@ def test_what_is_no_text_is_refused(text):
     where = Ref("twilio", "CH1")
     with pytest.raises(ConfigurationError, match=r"twilio\.send: text is a text, not a "):
         twilio.send(where, text)
-    with pytest.raises(ConfigurationError, match=r"id is a text, not a .*; of a ref, give its id"):
+    with pytest.raises(ConfigurationError, match="id is a text, not a "):
         twilio.delete_message(where, text)
-    with pytest.raises(ConfigurationError, match="id is a text, not a NoneType"):
+    with pytest.raises(ConfigurationError, match="id is a text, not None"):
         twilio.message(where, None)
 
 

@@ -15,6 +15,7 @@ from conversations_hub import (
     ConfigurationError,
     ConversationsHub,
     InvalidRequestError,
+    Message,
     NotFoundError,
     Outcome,
     RateLimitError,
@@ -132,7 +133,7 @@ async def hub(desk):
         yield opened
 
 
-UNSURE = [reset, hang, garbage, cut, status(500), status(502), status(503), status(504)]
+UNSURE = [reset, hang, garbage, cut, *map(status, [302, 303, 408, 500, 502, 503, 504])]
 WRITES = {
     "send": (lambda hub: hub.send(WHERE, "hi"), lambda desk: len(desk.notes)),
     "update": (lambda hub: hub.update(WHERE, title="x"), lambda desk: desk.names["1"] == "x"),
@@ -344,6 +345,60 @@ async def test_what_was_written_on_the_way_is_not_the_message(desk, hub):
     with pytest.raises(AmbiguousWriteError) as caught:
         await hub.send(WHERE, "hi")
     assert not await caught.value.reconcile
+
+
+async def test_what_a_cancelled_call_wrote_is_not_another_ones(desk, hub):
+    provider = hub[Scribe]
+    both = after(provider.send(WHERE, "hi"), lambda _: provider.update(WHERE, title="x"))
+    desk.before = [None, hang, reset]
+    first = asyncio.create_task(hub.run(evolve(both, question=ASKED)))
+    await asyncio.sleep(0.2)
+    first.cancel()
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.send(WHERE, "hi")
+    assert not await caught.value.reconcile
+
+
+async def test_what_was_changed_meanwhile_was_not_written_otherwise(desk, hub):
+    """Somebody finds a note whose sender was never told, and changes it, or adds to it."""
+    provider = hub[Scribe]
+    desk.after = [reset]
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.send(WHERE, "hi")
+    changed = evolve(
+        provider.update(Ref("acme", "n0"), title="hi"),
+        read=lambda _: Message(ref=Ref("acme", "n0"), conversation=WHERE),
+    )
+    desk.names["n0"] = "hi"
+    await hub.run(changed)
+    assert (await caught.value.reconcile).value.ref.id == "n0"
+
+
+@pytest.mark.parametrize(
+    "date", ["Mon, 99999999999999 Jan 2024 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"]
+)
+async def test_no_date_makes_an_answer_unreadable(desk, hub, date):
+    async def dated(request):
+        await request.read()
+        return web.json_response({"id": "n0", "name": "hi"}, headers={"Date": date})
+
+    desk.after = [dated, reset]
+    assert (await hub.send(WHERE, "hi")).ref.id == "n0"
+    with pytest.raises(AmbiguousWriteError) as caught:
+        await hub.send(WHERE, "again")
+    assert (await caught.value.reconcile).happened is not None
+
+
+@pytest.mark.parametrize("error", [ConfigurationError, NotFoundError])
+async def test_an_answer_that_leads_nowhere_is_no_refusal(desk, hub, error):
+    """The provider said yes, and what was made has an id that nobody can ask for."""
+
+    def read(_):
+        raise error("'..' cannot be an id")
+
+    with pytest.raises(AmbiguousWriteError, match="cannot be an id") as caught:
+        await hub.run(evolve(hub[Scribe].send(WHERE, "hi"), read=read))
+    assert (await caught.value.reconcile).value.text == "hi"
 
 
 @pytest.mark.parametrize(

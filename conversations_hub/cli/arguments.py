@@ -54,6 +54,8 @@ def arguments(
             found[key] = read(value, known[key], accounts)
         except ValueError as cause:
             raise click.UsageError(f"{key}: {cause}") from cause
+        except click.BadParameter as cause:
+            raise click.UsageError(f"{key}: {cause.message}") from cause
     try:
         inspect.signature(method).bind(None, **found)
     except TypeError as cause:
@@ -108,7 +110,11 @@ def _mapping(text: str, _: Any) -> dict[str, Any]:
 
 
 def _number(text: str, kinds: Sequence[Any]) -> float:
-    return int(text) if int in kinds and (float not in kinds or text.isdecimal()) else float(text)
+    try:
+        whole = int in kinds and (float not in kinds or text.isdecimal())
+        return int(text) if whole else float(text)
+    except ValueError as cause:
+        raise ValueError(f"{text!r} is no number") from cause
 
 
 def _json(text: str) -> Any:

@@ -12,6 +12,7 @@ import click
 from conversations_hub.cli.settings import Accounts
 from conversations_hub.hub import ConversationsHub
 from conversations_hub.models import ConversationState, Ref
+from conversations_hub.providers import PROVIDERS
 
 R = TypeVar("R")
 
@@ -98,7 +99,11 @@ _ACCOUNT_OPTIONS = (
 
 
 def person(opened: ConversationsHub, text: str | None) -> Ref | str | None:
-    """Read a participant: a reference where it begins with an account's name."""
-    if text and text.partition(":")[0] in opened.providers and text.partition(":")[2]:
+    """Read a participant: a reference where it begins with an account's or a provider's name."""
+    if (
+        text
+        and text.partition(":")[0] in {*PROVIDERS, *opened.providers}
+        and text.partition(":")[2]
+    ):
         return Ref.parse(text)
     return text

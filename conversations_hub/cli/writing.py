@@ -192,7 +192,10 @@ def add_participant(found: Accounts, *, ref: Ref, who: str, as_json: bool) -> No
 @accounts
 def delete(found: Accounts, *, ref: Ref, message_id: str | None, yes: bool) -> None:
     """Delete the conversation REF with all that is in it, or its message MESSAGE_ID."""
-    own = message_id and message_id.removeprefix(f"{ref.provider}:")
+    own = message_id if message_id is None else message_id.removeprefix(f"{ref.provider}:")
+    if own == "":
+        # As of an unset variable: without it, all the messages would go.
+        raise click.BadParameter("it is empty; leave it out to delete all", param_hint="MESSAGE_ID")
     what = f"message {own} of {ref}" if own else f"{ref} and all its messages"
     if not yes:
         click.confirm(f"Delete {what}?", abort=True, err=True)

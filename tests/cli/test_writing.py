@@ -89,6 +89,11 @@ def test_a_participant_is_added(cli, config, twilio):
     assert json.loads(out)["user"] == "twilio:ann@work"
 
 
+def test_a_reference_of_another_provider_is_nobodys_name(cli, config, twilio):
+    code, _, err = cli("add-participant", twilio, "clio:user/1", "--config", config())
+    assert (code, "clio:user/1 belongs to 'clio'" in err) == (1, True)
+
+
 def test_deleting_asks_first(cli, config, twilio, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     code, out, err = cli("delete", twilio, "--config", config())
@@ -97,6 +102,14 @@ def test_deleting_asks_first(cli, config, twilio, monkeypatch):
     assert cli("show", twilio, "--config", config())[0] == 0
     assert cli("delete", twilio, "--yes", "--config", config()) == (0, "", "")
     assert cli("show", twilio, "--config", config())[0] == 1
+
+
+@pytest.mark.parametrize("message", ["", "twilio:"])
+def test_an_empty_message_id_deletes_nothing(cli, config, twilio, message):
+    """It is what an unset variable of a shell becomes."""
+    code, _, err = cli("delete", twilio, message, "--yes", "--config", config())
+    assert (code, "MESSAGE_ID" in err) == (2, True)
+    assert cli("show", twilio, "--config", config())[0] == 0
 
 
 def test_a_message_is_deleted(cli, config, twilio):
@@ -161,7 +174,7 @@ def test_help_is_the_operations_own(cli):
         (["nobody"], "No such command 'nobody'"),
         (["twilio", "fly"], "No such command 'fly'"),
         (["twilio", "users", "x=1"], "there is no 'x'; there are"),
-        (["twilio", "users", "page_size=x"], "page_size: invalid literal"),
+        (["twilio", "users", "page_size=x"], "page_size: 'x' is no number"),
     ],
 )
 def test_wrong_calls_are_named(cli, args, told):

@@ -353,8 +353,8 @@ def test_whatever_is_not_answered_has_something_near():
         (lambda: CLIO.update_conversation(WHERE), "nothing to change"),
         (lambda: CLIO.update_webhook(1), "nothing to change"),
         (lambda: CLIO.update_webhook(1, url="half \ud83d"), "surrogate"),
-        (lambda: CLIO.update_webhook(1, events=[object()]), "no JSON"),
-        (lambda: CLIO.create_webhook(**HOOK, events=[object()]), "no JSON"),
+        (lambda: CLIO.update_webhook(1, events=[object()]), "each a text"),
+        (lambda: CLIO.create_webhook(**HOOK, events=[object()]), "each a text"),
         (lambda: CLIO.create_webhook(**HOOK, expires_at=datetime(2026, 2, 3)), "aware"),  # noqa: DTZ001
         (lambda: CLIO.create_webhook(**{**HOOK, "url": "half \ud83d"}), "surrogate"),
         (lambda: evolve(CLIO, api_version="4\r\nX-Y: z").conversation(WHERE), "X-API-VERSION"),

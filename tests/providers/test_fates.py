@@ -250,6 +250,97 @@ def test_random_schedules(name):
             runner.run(emulator.__aexit__(None, None, None))
 
 
+FOLLOWED = {
+    "twilio": {"text": "first"},
+    "sunshine": {"text": "first"},
+    "circuit": {"text": "first"},
+    "clio": {},
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_what_was_begun_in_part_is_not_another_ones(name, cancelled):
+    """A conversation is there, and what was to follow never came; then one like it is lost."""
+    async with Emulator(seed=3, scale=0, only=[name]) as emulator:
+        server = emulator.servers[name]
+        asked = BEGIN[name](server.api)
+        known = set(server.api.conversation_ids())
+
+        def begun():
+            return set(server.api.conversation_ids()) - known
+
+        async with emulator.hub(retries=0, timeout=TIMEOUT) as hub:
+            server.intercept = lambda r: hang(r, None) if begun() else None
+            first = asyncio.create_task(hub.run(hub.create(name, **asked | FOLLOWED[name])))
+            await asyncio.sleep(TIMEOUT / 2)
+            assert len(begun()) == 1
+            if cancelled:
+                first.cancel()
+            (result,) = await asyncio.gather(first, return_exceptions=True)
+            assert isinstance(result, asyncio.CancelledError if cancelled else AmbiguousWriteError)
+            server.intercept = lambda r: None if r.method == "GET" else reset(r, None)
+            with pytest.raises(AmbiguousWriteError) as caught:
+                await hub.create(name, **asked)
+            outcome = await caught.value.reconcile
+            assert (outcome.happened, outcome.value) == (False, None)
+            assert len(begun()) == 1
+
+
+async def test_what_is_being_made_is_not_another_ones_either():
+    """Who looks for what may have been done in part waits until others are told of theirs."""
+    async with Emulator(seed=3, scale=0, only=["twilio"]) as emulator, emulator.hub() as hub:
+        server = emulator.servers["twilio"]
+        looked = asyncio.Event()
+
+        async def slow(request, answer):
+            if request.method == "POST" and request.path.endswith("/Conversations"):
+                await looked.wait()
+                await asyncio.sleep(0.1)
+
+        server.alter = slow
+        first = asyncio.create_task(hub.run(hub.create("twilio", title="Begun", text="hi")))
+        await asyncio.sleep(0.1)
+        server.intercept = lambda r: None if r.method == "GET" else reset(r, None)
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await hub.create("twilio", title="Begun", text="hi")
+        server.intercept = None
+        looked.set()
+        outcome = await caught.value.reconcile
+        assert (outcome.happened, outcome.value) == (False, None)
+        assert (await first).title == "Begun"
+
+
+async def test_what_was_begun_and_not_read_is_not_another_ones():
+    """Of two that begin alike at once, one is answered, and what it began cannot be read."""
+    async with (
+        Emulator(seed=3, scale=0, only=["clio"]) as emulator,
+        emulator.hub(retries=0) as hub,
+    ):
+        server = emulator.servers["clio"]
+        asked = BEGIN["clio"](server.api)
+        posts, both = [], asyncio.Event()
+
+        async def strike(request):
+            if request.method == "POST":
+                posts.append(request)
+                if len(posts) == 2:
+                    both.set()
+                    return reset(request, None)
+                await both.wait()
+            elif both.is_set() and not request.query.get("limit"):
+                return web.Response(status=500)
+            return None
+
+        server.intercept = strike
+        tasks = [asyncio.create_task(hub.run(hub.create("clio", **asked))) for _ in range(2)]
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+        server.intercept = None
+        begun, lost = sorted(errors, key=lambda e: e.status is None)
+        assert not await lost.reconcile
+        assert await begun.reconcile
+
+
 async def carried_out(schedule, draw):
     faults = st.lists(FAULT, max_size=3)
     await schedule.begin(draw(faults))

@@ -436,7 +436,7 @@ def test_files_are_sent_as_the_part_source():
         (
             lambda: S.create_user(signed_up_at=datetime(2026, 1, 1)),  # noqa: DTZ001
             ConfigurationError,
-            "time zone",
+            "aware datetime",
         ),
     ],
 )

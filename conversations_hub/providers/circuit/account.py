@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -23,6 +24,7 @@ from conversations_hub.provider import (
     json_object,
     name_field,
     secret_field,
+    text_field,
 )
 from conversations_hub.providers.circuit import payloads, translate
 from conversations_hub.reading import Record
@@ -32,11 +34,12 @@ from conversations_hub.wire import Request, Response
 T = TypeVar("T")
 
 PEOPLE_AT_ONCE = 20
+HOST = re.compile(r"[^/?#@:\s]+(:\d+)?")
 MODERATING = ("moderate", "unmoderate")
 
 
 def _host(self: Account) -> URL:
-    if "/" in self.domain or not self.domain:
+    if not isinstance(self.domain, str) or not HOST.fullmatch(self.domain):
         raise ConfigurationError(
             f"domain is a host such as na.yourcircuit.com, not {self.domain!r}; "
             "base_url takes a whole address",
@@ -71,8 +74,8 @@ class Account(Provider):
 
     name: str = name_field("circuit")
     token: str = secret_field()
-    domain: str = "eu.yourcircuit.com"
-    me: str | None = None
+    domain: str = text_field("eu.yourcircuit.com")
+    me: str | None = text_field(None)
     base_url: URL = base_url_field(Factory(_host, takes_self=True))
 
     def auth_headers(self) -> Mapping[str, str]:

@@ -158,7 +158,8 @@ class Creation(Messages, Members):
         if not text:
             return call
         draft = Draft(content=rich(text), text=text)
-        made, recover = call.reconcile, call.recover
+        made = call.reconcile
+        both: Call[Conversation] = after(call, lambda found: self._first_message(found, draft))
 
         def written(attempt: Attempt, found: Outcome[Conversation]) -> Any:
             if not found or found.value is None:
@@ -167,16 +168,9 @@ class Creation(Messages, Members):
             return told(attempt) if told else Outcome(happened=None, value=found.value)
 
         return evolve(
-            call,
-            read=lambda response: self._first_message(self.one_conversation(response), draft),
-            recover=None if recover is None else lambda e: self._followed(recover(e), draft),
+            both,
             reconcile=None if made is None else lambda a: after(made(a), lambda o: written(a, o)),
         )
-
-    def _followed(
-        self, found: Conversation | Call[Conversation], draft: Draft
-    ) -> Call[Conversation]:
-        return found if isinstance(found, Call) else self._first_message(found, draft)
 
     def _first_message(self, conversation: Conversation, draft: Draft) -> Call[Conversation]:
         """Return the second half of a beginning, whose value is the conversation all the same.

@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 def _region(value: str) -> str:
-    if value not in HOSTS:
+    if not isinstance(value, str) or value not in HOSTS:
         raise ConfigurationError(f"region {value!r} is none of Clio's: us, eu, ca, au")
     return value
 

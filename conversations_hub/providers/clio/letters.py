@@ -291,9 +291,13 @@ class Letters(Messages, Conversations, Users):
     # A conversation's beginning, step by step.
 
     def _begun(self, draft: Draft, newest: int) -> Call[Conversation]:
+        def read(response: Response) -> Call[Conversation]:
+            ref = Ref(self.name, str(BEGUN(response)))
+            return evolve(self.conversation(ref), made=(ref,))
+
         return Call(
             request=self._posting(draft.data(), "id,conversation{id}"),
-            read=lambda response: self.conversation(Ref(self.name, str(BEGUN(response)))),
+            read=read,
             reconcile=lambda attempt: self.identified(
                 lambda me: self._found_begun(draft, newest, attempt, me)
             ),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from attrs import evolve, field, frozen
 from yarl import URL
 
+from conversations_hub.arguments import check
 from conversations_hub.errors import ConfigurationError, CursorExpiredError, StatusError
 from conversations_hub.models import Ref
 from conversations_hub.provider import (
@@ -19,6 +20,7 @@ from conversations_hub.provider import (
     json_object,
     name_field,
     secret_field,
+    text_field,
 )
 from conversations_hub.providers.sunshine.paging import BACKWARDS, FORWARDS
 from conversations_hub.recipes import Call
@@ -48,7 +50,8 @@ def several(given: Iterable[T] | str, name: str) -> list[T]:
 
 def _users(value: str | Iterable[str]) -> tuple[str, ...]:
     """Take names one by one or, as an environment variable has them, between commas."""
-    names = map(str.strip, value.split(",")) if isinstance(value, str) else value
+    names = list(map(str.strip, value.split(","))) if isinstance(value, str) else value
+    check("users", names, Iterable[str])
     return tuple(dict.fromkeys(filter(None, names)))
 
 
@@ -76,8 +79,8 @@ class Account(Provider):
     }
 
     name: str = name_field("sunshine")
-    app_id: str
-    key_id: str | None = None
+    app_id: str = text_field()
+    key_id: str | None = text_field(None)
     secret: str | None = secret_field(None)
     token: str | None = secret_field(None)
     users: tuple[str, ...] = field(default=(), converter=_users)

@@ -20,6 +20,7 @@ from conversations_hub.provider import (
     json_object,
     name_field,
     secret_field,
+    text_field,
 )
 from conversations_hub.providers.twilio import forms, values
 from conversations_hub.recipes import Listing
@@ -94,13 +95,13 @@ class Account(Provider):
     }
 
     name: str = name_field("twilio")
-    account_sid: str
+    account_sid: str = text_field()
     auth_token: str | None = secret_field(None)
-    api_key_sid: str | None = None
+    api_key_sid: str | None = text_field(None)
     api_key_secret: str | None = secret_field(None)
-    service_sid: str | None = None
-    region: str | None = None
-    edge: str | None = None
+    service_sid: str | None = text_field(None)
+    region: str | None = text_field(None)
+    edge: str | None = text_field(None)
     base_url: URL = base_url_field(Factory(_host, takes_self=True))
     media_url: URL | None = field(default=None, converter=_media_url)
     """Where files are; None is Twilio's own place, or the base URL where that is not Twilio's."""

@@ -24,7 +24,6 @@ from conversations_hub.providers.twilio.conversations import Conversations
 from conversations_hub.providers.twilio.messages import expected, with_key
 from conversations_hub.providers.twilio.participants import is_address, is_known
 from conversations_hub.recipes import Attempt, Call, Outcome
-from conversations_hub.wire import Response
 from conversations_hub.writing import KEY, after, find
 
 # What a conversation is that was told nothing else.
@@ -134,10 +133,7 @@ class Beginnings(Conversations):
         return forms.sendable(form, self.name)
 
     def _begin(self, form: forms.Form, plan: Plan) -> Call[Conversation]:
-        record = self._conversation_record()
-
-        def read(response: Response) -> Conversation | Call[Conversation]:
-            return self._go_on(record(response), plan)
+        request = self._post("Conversations", form=form, webhook_enabled=plan.webhook_enabled)
 
         def taken(error: StatusError) -> Call[Conversation]:
             if plan.key is None or not isinstance(error, ConflictError):
@@ -146,12 +142,9 @@ class Beginnings(Conversations):
                 raise error
             return after(self.conversation(Ref(self.name, plan.key)), partial(self._rest, plan))
 
-        return Call(
-            request=self._post("Conversations", form=form, webhook_enabled=plan.webhook_enabled),
-            read=read,
-            recover=taken,
-            reconcile=self._begun(form, plan),
-        )
+        alone = Call(request=request, read=self._conversation_record())
+        begun: Call[Conversation] = after(alone, lambda there: self._go_on(there, plan))
+        return evolve(begun, recover=taken, reconcile=self._begun(form, plan))
 
     def _begun(self, form: forms.Form, plan: Plan) -> Look:
         """Return how to find a conversation of which nobody has heard, and who alone is not all."""
