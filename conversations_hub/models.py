@@ -83,7 +83,7 @@ class Ref:
     @classmethod
     def parse(cls, text: str) -> Ref:
         """Read the text form back; `ValueError` where there is no provider in it."""
-        provider, colon, id_ = text.partition(":")
+        provider, colon, id_ = text.partition(":") if isinstance(text, str) else ("", "", "")
         if not provider or not colon or not id_:
             raise ValueError(f"{text!r} is not a reference; write PROVIDER:ID, such as clio:42")
         return cls(provider, id_)

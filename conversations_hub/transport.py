@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -74,6 +74,7 @@ class Transport:
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
     _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
     _clocks: dict[str, timedelta] = field(factory=dict, init=False, repr=False)
+    _told: dict[str, str] = field(factory=dict, init=False, repr=False)
     _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
     """What can be read once, and was."""
     _closed: bool = field(default=False, init=False)
@@ -187,33 +188,34 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
-        async with self._gate, AsyncExitStack() as files:
-            body = await self._body(request, files)
-            session = self._session()
-            line.busy = True
-            try:
-                async with session.request(
-                    request.method,
-                    request.url,
-                    headers={
-                        "Accept": "application/json",
-                        "User-Agent": self.user_agent,
-                        **request.headers,
-                        **provider.auth_headers(),
-                    },
-                    data=body,
-                    # aiohttp would send some credentials along to another host.
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    middlewares=_middlewares(session, request),
-                    timeout=self._limits if request.file is None else self._unlimited,
-                    proxy=self.proxy,
-                    ssl=self.ssl,
-                ) as answer:
-                    content = await answer.read()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                line.busy = False
-                raise self._no_answer(provider, request, operation, error) from _harmless(error)
+        async with self._gate:
+            with ExitStack() as files:
+                body = await self._body(request, files)
+                session = self._session()
+                line.busy = True
+                try:
+                    async with session.request(
+                        request.method,
+                        request.url,
+                        headers={
+                            "Accept": "application/json",
+                            "User-Agent": self.user_agent,
+                            **request.headers,
+                            **provider.auth_headers(),
+                        },
+                        data=body,
+                        # aiohttp would send some credentials along to another host.
+                        allow_redirects=False,
+                        raise_for_status=False,
+                        middlewares=_middlewares(session, request),
+                        timeout=self._limits if request.file is None else self._unlimited,
+                        proxy=self.proxy,
+                        ssl=self.ssl,
+                    ) as answer:
+                        content = await answer.read()
+                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    line.busy = False
+                    raise self._no_answer(provider, request, operation, error) from _harmless(error)
         line.busy = False
         response = Response(status=answer.status, body=content, headers=dict(answer.headers))
         self._learn(provider, response)
@@ -264,7 +266,7 @@ class Transport:
         stream.close()
         raise _refusal(provider if own else None, operation, request, response)
 
-    async def _body(self, request: Request, files: AsyncExitStack) -> Any:
+    async def _body(self, request: Request, files: ExitStack) -> Any:
         """Return what aiohttp sends as a body; a file is opened, and closed afterwards."""
         file = request.file
         if file is None:
@@ -290,9 +292,13 @@ class Transport:
         return form
 
     def _learn(self, provider: Provider, response: Response) -> None:
-        """Remember how far a provider's clock is from ours."""
+        """Remember how far a provider's clock is from ours, each time that it has moved on."""
+        told = response.header("Date")
+        if told is None or told == self._told.get(provider.name):
+            return
+        self._told[provider.name] = told
         try:
-            date = parsedate_to_datetime(response.header("Date") or "")
+            date = parsedate_to_datetime(told)
         except (ValueError, OverflowError):
             return
         if date.tzinfo is not None:

@@ -13,7 +13,7 @@ def test_a_ref_reads_back_from_its_text(ref):
     assert Ref.parse(str(ref)) == ref
 
 
-@pytest.mark.parametrize("text", ["", "clio", "clio:", ":42"])
+@pytest.mark.parametrize("text", ["", "clio", "clio:", ":42", None, 42, b"a:b"])
 def test_what_is_no_ref_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="PROVIDER:ID"):
         Ref.parse(text)
