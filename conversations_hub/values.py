@@ -6,14 +6,25 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache, partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import attrs
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from msgspec import Meta
 
 from conversations_hub.errors import TranslationError
+from conversations_hub.models import Ref
 from conversations_hub.paging import SinglePage
 from conversations_hub.raw import Raw
 from conversations_hub.reading import STUMBLES, Paging, Record, Records
@@ -21,6 +32,9 @@ from conversations_hub.reading import STUMBLES, Paging, Record, Records
 T = TypeVar("T")
 
 Payload = Mapping[str, Any]
+
+OURS = {"ref", "raw"}
+"""Fields that are not read from a payload, whatever new ones a provider may have."""
 
 
 def plain(name: str) -> str:
@@ -58,9 +72,28 @@ class Words:
     moment: Callable[[Any], datetime | None] = iso
 
 
-def value(kind: type[T], words: Words, item: str | None = None) -> Record[dict[str, Any], T]:
-    """Return what reads one thing; `item` is the name it stands under in the answer."""
-    return Record(payload=dict[str, Any], translate=partial(_translate, kind, words), item=item)
+@frozen(kw_only=True)
+class Thing:
+    """What can be asked for again: the ref that its provider knows it by, and its payload.
+
+    What stands inside of something else has no ref.
+    """
+
+    known_by: ClassVar[str] = "id"
+
+    ref: Ref | None = field(default=None, eq=False)
+    raw: Raw | None = raw_field()
+
+
+def value(
+    kind: type[T], words: Words, item: str | None = None, provider: str | None = None
+) -> Record[dict[str, Any], T]:
+    """Return what reads one thing; `item` is the name it stands under in the answer.
+
+    A `Thing` of a `provider` gets its ref.
+    """
+    translate = partial(_translate, kind, words, provider)
+    return Record(payload=dict[str, Any], translate=translate, item=item)
 
 
 def values(
@@ -68,20 +101,25 @@ def values(
     words: Words,
     items: str | None,
     paging: Paging | None = None,
+    *,
     blank: bytes | None = None,
+    provider: str | None = None,
 ) -> Records[dict[str, Any], T]:
     """Return what reads a list of things; `items` is the name it stands under, if any."""
     return Records(
         payload=dict[str, Any],
         items=items,
-        translate=partial(_translate, kind, words),
+        translate=partial(_translate, kind, words, provider),
         paging=paging or SinglePage(),
         blank=blank,
     )
 
 
-def _translate(kind: type[T], words: Words, payload: Payload, raw: Raw) -> T:
-    return _built(kind, words, payload, "", raw)
+def _translate(kind: type[T], words: Words, provider: str | None, payload: Payload, raw: Raw) -> T:
+    built = _built(kind, words, payload, "", raw)
+    if provider is None or not isinstance(built, Thing):
+        return built
+    return evolve(built, ref=Ref(provider, getattr(built, built.known_by)))
 
 
 @cache
@@ -99,6 +137,7 @@ def _built(kind: type[T], words: Words, payload: Payload, at: str, raw: Raw | No
     for name, (key, type_, needed) in _fields(cast("Any", kind)).items():
         if name == "raw":
             found[name] = raw
+        if name in OURS:
             continue
         key = key or words.key(name)  # noqa: PLW2901 - the key itself
         place = f"{at}.{key}" if at else key

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from conversations_hub import TranslationError
+from conversations_hub import Ref, TranslationError
 from conversations_hub.raw import Raw
-from conversations_hub.values import Words, camel, key_field, plain, raw_field, value, values
+from conversations_hub.values import Thing, Words, camel, key_field, plain, raw_field, value, values
 from conversations_hub.wire import Request, Response
 
 WORDS = Words(key=camel)
@@ -113,3 +113,17 @@ def test_one_broken_value_does_not_take_its_neighbours_along(items):
 )
 def test_names_are_spelt_the_providers_way(spell, name, spelt):
     assert spell(name) == spelt
+
+
+@frozen(kw_only=True)
+class Key(Thing):
+    id: str
+
+
+def test_a_thing_of_a_provider_has_its_ref():
+    """A field of the provider's that is called like one of ours does not come in between."""
+    answer = Response(status=200, body=b'{"id": 7, "ref": {"new": 1}, "raw": 2}')
+    key = value(Key, WORDS, provider="acme")(answer)
+    assert (key.ref, key.raw["raw"]) == (Ref("acme", "7"), 2)
+    assert value(Key, WORDS)(answer).ref is None
+    assert value(Key, WORDS)(answer) == key

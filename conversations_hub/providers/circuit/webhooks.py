@@ -52,7 +52,7 @@ class SecretPlace(Request):
 HOOK = values.value(WebHook, WORDS)
 HOOKS = values.values(WebHook, WORDS, None, blank=EMPTY)
 INCOMING = values.value(IncomingWebhook, WORDS)
-ALL_INCOMING = values.values(IncomingWebhook, WORDS, None, NoWayOn(), EMPTY)
+ALL_INCOMING = values.values(IncomingWebhook, WORDS, None, NoWayOn(), blank=EMPTY)
 
 
 class Webhooks(Account):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from conversations_hub import values
-from conversations_hub.models import Ref
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Paging, Record, Records
 from conversations_hub.values import Words, camel, raw_field
@@ -23,15 +21,10 @@ def _mapping() -> Any:
 
 
 @frozen(kw_only=True)
-class Thing:
-    """What those have that can be asked for again: an id, and a ref with it.
-
-    What stands inside of something else has no ref.
-    """
+class Thing(values.Thing):
+    """What those have that can be asked for again."""
 
     id: str
-    ref: Ref | None = field(default=None, eq=False)
-    raw: Raw | None = raw_field()
 
 
 T = TypeVar("T", bound=Thing)
@@ -138,23 +131,11 @@ class ConversionEvents:
 
 def one(provider: str, kind: type[T], item: str) -> Record[dict[str, Any], T]:
     """Return what reads one thing; `item` is the name it stands under in the answer."""
-    read = values.value(kind, WORDS, item)
-    return evolve(read, translate=partial(_known, provider, read))
+    return values.value(kind, WORDS, item, provider)
 
 
 def many(
     provider: str, kind: type[T], items: str, paging: Paging | None = None
 ) -> Records[dict[str, Any], T]:
     """Return what reads a list of things."""
-    read = values.values(kind, WORDS, items, paging)
-    return evolve(read, translate=partial(_known, provider, read))
-
-
-def _known(
-    provider: str,
-    read: Record[dict[str, Any], T] | Records[dict[str, Any], T],
-    payload: dict[str, Any],
-    raw: Raw,
-) -> T:
-    thing = read.translate(payload, raw)
-    return evolve(thing, ref=Ref(provider, thing.id))
+    return values.values(kind, WORDS, items, paging, provider=provider)

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from conversations_hub import values
-from conversations_hub.models import Attachment, Ref
+from conversations_hub.models import Attachment
 from conversations_hub.providers.twilio import translate
-from conversations_hub.raw import Raw
 from conversations_hub.reading import Paging, Record, Records
-from conversations_hub.values import Words, raw_field
+from conversations_hub.values import Words
 
 WORDS = Words()
 
 
 @frozen(kw_only=True)
-class Thing:
-    """What all of them have: a ref with the SID that Twilio knows it by."""
+class Thing(values.Thing):
+    """What Twilio knows by a SID."""
 
     known_by: ClassVar[str] = "sid"
-
-    ref: Ref | None = None
-    raw: Raw | None = raw_field()
 
 
 T = TypeVar("T", bound=Thing)
@@ -240,22 +235,9 @@ class MediaFile(Thing):
 
 def one(provider: str, kind: type[T]) -> Record[dict[str, Any], T]:
     """Return what reads one thing."""
-    read = values.value(kind, WORDS)
-    return evolve(read, translate=partial(_known, provider, read))
+    return values.value(kind, WORDS, provider=provider)
 
 
 def many(provider: str, kind: type[T], items: str, paging: Paging) -> Records[dict[str, Any], T]:
     """Return what reads a list of things."""
-    read = values.values(kind, WORDS, items, paging)
-    return evolve(read, translate=partial(_known, provider, read))
-
-
-def _known(
-    provider: str,
-    read: Record[dict[str, Any], T] | Records[dict[str, Any], T],
-    payload: dict[str, Any],
-    raw: Raw,
-) -> T:
-    """Translate a thing and say under which ref it is known."""
-    thing = read.translate(payload, raw)
-    return evolve(thing, ref=Ref(provider, getattr(thing, thing.known_by)))
+    return values.values(kind, WORDS, items, paging, provider=provider)
