@@ -80,6 +80,8 @@ class Pool(Generic[K, V]):
     fail_fast: bool
     results: deque[Result[K, V]] = field(factory=deque, init=False)
     failure: BaseException | None = field(default=None, init=False)
+    broken: Exception | None = field(default=None, init=False)
+    """What ended the source before its end."""
     stopped: bool = field(default=False, init=False)
     """Something was cancelled, by whoever it was: what it was at will never come."""
     arrived: asyncio.Event = field(factory=asyncio.Event, init=False)
@@ -137,8 +139,8 @@ class Pool(Generic[K, V]):
                 else:
                     for thing in self.things:
                         await self._take(thing)
-        except Exception as error:  # noqa: BLE001 - it is raised where the results are taken
-            self.failure = error
+        except Exception as error:  # noqa: BLE001 - it is raised behind the last result
+            self.broken = error
         self._fed = True
         self.arrived.set()
 
@@ -225,7 +227,7 @@ class Bulk(AsyncIterator[Result[K, V]]):
             pool.start()
         while pool.failure is None and not pool.results:
             if pool.is_over:
-                raise StopAsyncIteration
+                raise pool.broken or StopAsyncIteration
             if pool.stopped:
                 await self.aclose()
                 raise ConfigurationError(CLOSED)

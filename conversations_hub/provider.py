@@ -272,18 +272,27 @@ class Provider(Questions):
 
         Of `form`, what is None is left out, as in a query; of `json`, nothing is.
         """
-        body, kind = None, {}
+        body, kind = self.sendable(json=json, form=form)
+        url = self.url(*segments, query=query)
+        return Request(method=method, url=url, headers={**kind, **(headers or {})}, body=body)
+
+    def sendable(
+        self, *, json: Any = None, form: Mapping[str, QueryValue] | None = None
+    ) -> tuple[bytes | None, Mapping[str, str]]:
+        """Return a body and its headers; `ConfigurationError` for what no request can carry.
+
+        Who asks something else first has it refused here before that.
+        """
         try:
             if json is not None:
-                body, kind = msgspec.json.encode(json), {"Content-Type": "application/json"}
-            elif form is not None:
-                body, kind = query_text(form).encode(), {"Content-Type": FORM}
-            url = self.url(*segments, query=query)
+                return msgspec.json.encode(json), {"Content-Type": "application/json"}
+            if form is not None:
+                return query_text(form).encode(), {"Content-Type": FORM}
         except UnicodeEncodeError as cause:
             raise _half(self, cause) from cause
         except (TypeError, ValueError, OverflowError, RecursionError) as cause:
             raise ConfigurationError(f"this is no JSON: {cause}", provider=self.name) from cause
-        return Request(method=method, url=url, headers={**kind, **(headers or {})}, body=body)
+        return None, {}
 
     def files(self, attachments: Iterable[File]) -> list[Upload | Attachment]:
         """Return what is to be sent along: files, and what the provider has already."""

@@ -145,13 +145,17 @@ async def test_what_is_no_error_of_a_provider_is_raised(fail_fast):
         await running.collect()
 
 
-async def test_a_source_that_breaks_is_raised():
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_a_source_that_breaks_is_raised_behind_what_came_before(ordered):
     def broken():
-        yield "a"
+        yield from "abc"
         raise OSError("disk")
 
-    with pytest.raises(OSError, match="disk"):
-        await bulk(Works(), broken()).collect()
+    running = bulk(Works(lambda _: 0.01), broken(), ordered=ordered)
+    assert sorted([(await anext(running)).key for _ in range(3)]) == list("abc")
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk"):
+            await anext(running)
 
 
 @pytest.mark.parametrize("leave", ["aclose", "with", "drop", "cancel"])

@@ -50,7 +50,7 @@ class Creation(Messages, Members):
             raise self.unsupported("create", "Circuit keeps no metadata of conversations")
         people = self.ids_from(participants)
         if text:
-            self.ask("POST", form={"content": rich(text)})  # refuses what is no text
+            self.sendable(form={"content": rich(text)})  # refuses what is no text
         if kind == ConversationKind.DIRECT:
             return self._direct(people, title, description, text)
         return self._of_several(kind or ConversationKind.GROUP, people, title, description, text)
@@ -75,7 +75,7 @@ class Creation(Messages, Members):
         if title is None and description is None:
             raise self.unsendable("there is nothing to change; give title= or description=")
         form: dict[str, QueryValue] = {"topic": title, "description": description}
-        self.ask("PUT", form=form)  # refuses what is no text before the kind is asked for
+        self.sendable(form=form)  # refuses what is no text before the kind is asked for
 
         def same(found: Conversation) -> Outcome[Conversation]:
             wishes = ((title, _topic(found)), (description, found.description))

@@ -101,22 +101,13 @@ class Uploads(Account):
         return Request(method="POST", url=self.url("fileapi", base=base))
 
     def _sending(self, file: Upload, base: URL) -> Request:
-        try:
-            name = _named(file.name)
-        except UnicodeEncodeError as cause:
-            raise self.unsendable("half of a surrogate pair names no file") from cause
-        if not _is_plain(file.media_type):
-            raise self.unsendable(f"{file.media_type!r} is no media type")
-        headers = {"Content-Type": file.media_type, "Content-Disposition": f"attachment; {name}"}
+        disposition = f"attachment; {_named(file.name)}"
+        headers = {"Content-Type": file.media_type, "Content-Disposition": disposition}
         return evolve(self._at(base), file=file, headers=headers)
 
 
 def _named(name: str) -> str:
     """Write a file's name as a header's parameter, in the extended form where it needs that."""
-    if _is_plain(name) and not {'"', "\\"} & set(name):
+    if name.isascii() and name.isprintable() and not {'"', "\\"} & set(name):
         return f'filename="{name}"'
     return f"filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()

@@ -156,7 +156,7 @@ class Messages(Uploads):
         files = self.files_from("send", attachments)
         if not draft.content and not files:
             raise self.unsendable("there is nothing to send; give text=, html= or attachments=")
-        self.ask("POST", form=draft.fields)  # refuses what is no text before anything is sent
+        self.sendable(form=draft.fields)  # refuses what is no text before anything is sent
 
         def write(root: str | None) -> Call[Message]:
             return self.with_files(files, partial(self.writing, conversation, draft, root))
@@ -187,7 +187,7 @@ class Messages(Uploads):
         change = self._draft("edit", text, html, subject, metadata)
         if not any(value is not None for value in change.fields.values()) and attachments is None:
             raise self.unsendable("there is nothing to change; give text= or html=")
-        self.ask("PUT", form=change.fields)
+        self.sendable(form=change.fields)
         wanted = None if attachments is None else self.files_from("edit", attachments)
 
         def write(old: Message) -> Call[Message]:

@@ -138,7 +138,7 @@ class Account(Provider):
             method,
             *segments,
             query=query,
-            json=None if data is None else {"data": texts.checked(data)},
+            json=None if data is None else {"data": data},
             headers={**version, **(headers or {})},
         )
 

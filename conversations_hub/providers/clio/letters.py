@@ -75,7 +75,7 @@ class Letters(Messages, Conversations, Users):
         if reply_to is not None:
             raise self.unsupported("send", "reply_to: a conversation has no threads")
         draft = self._draft("send", text, attachments, document_version, matter)
-        texts.checked({"subject": subject})
+        self.sendable(json={"subject": subject})
         draft = evolve(draft, subject=subject, receivers=self._people(receivers or ()))
         place = self.number(conversation, "conversation")
         if subject is not None and draft.receivers:
@@ -108,7 +108,7 @@ class Letters(Messages, Conversations, Users):
                 "create", "description: a conversation has a title alone, its subject"
             )
         draft = self._draft("create", text, attachments, document_version, matter)
-        texts.checked({"title": title})
+        self.sendable(json={"title": title})
         draft = evolve(draft, subject=title, receivers=self._people(participants))
         needed = {"title": title, "participants": draft.receivers}
         if missing := [f"{name}=" for name, value in needed.items() if not value]:
@@ -154,7 +154,7 @@ class Letters(Messages, Conversations, Users):
             raise ConfigurationError("there is nothing to send; give text=", provider=self.name)
         if version is not None and document is None:
             raise ConfigurationError("document_version= is of an attachment", provider=self.name)
-        texts.checked({"text": text})
+        self.sendable(json={"text": text})
         return Draft(
             body=text or "",
             document=document,

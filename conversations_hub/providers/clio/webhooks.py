@@ -14,7 +14,6 @@ from conversations_hub.errors import ConfigurationError, TranslationError
 from conversations_hub.models import Ref
 from conversations_hub.provider import between, both, check_order, operation
 from conversations_hub.providers.clio import fields as parts
-from conversations_hub.providers.clio import texts
 from conversations_hub.providers.clio.account import BY_ID, NEWEST, PAGES, Account
 from conversations_hub.providers.clio.conditions import (
     NotModified,
@@ -107,7 +106,8 @@ class Webhooks(Account):
         days, 31 at most, and is pending until its address has confirmed it.
         """
         wanted = _given(url, model, fields, events, expires_at)
-        data = texts.checked(_body(wanted))
+        data = _body(wanted)
+        self.sendable(json=data)
         return self.newest(
             "webhooks.json", "id", lambda newest: self._webhook_created(data, wanted, newest)
         )

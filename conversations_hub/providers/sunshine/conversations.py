@@ -258,7 +258,7 @@ class Conversations(Messages):
         if not text:
             return evolve(begun, reconcile=reconcile)
         # A text that cannot be sent is found out before there is a conversation.
-        self._change("POST", "conversations", json={"text": text})
+        self.sendable(json={"text": text})
         both_steps: Call[Conversation] = after(begun, lambda c: self._opened(c, text, key))
         return evolve(both_steps, reconcile=reconcile)
 

@@ -130,7 +130,8 @@ class Beginnings(Conversations):
         if not text:
             return None
         form = self._message_form(text=text, author=author, metadata=with_key(None, key))
-        return forms.sendable(form, self.name)
+        self.sendable(form=form)
+        return form
 
     def _begin(self, form: forms.Form, plan: Plan) -> Call[Conversation]:
         request = self._post("Conversations", form=form, webhook_enabled=plan.webhook_enabled)

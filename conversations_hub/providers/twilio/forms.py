@@ -9,22 +9,10 @@ from typing import Any
 import msgspec
 
 from conversations_hub.errors import ConfigurationError
-from conversations_hub.wire import instant, query_text
+from conversations_hub.wire import instant
 
 Form = Mapping[str, Any]
 """The fields of a form by their names, dots included; None is not sent."""
-
-
-def sendable(form: Form, provider: str) -> Form:
-    """Return the form, whose texts have to be Unicode."""
-    try:
-        query_text(form)
-    except UnicodeEncodeError as cause:
-        raise ConfigurationError(
-            "a text has half a character in it (a lone surrogate), which cannot be sent",
-            provider=provider,
-        ) from cause
-    return form
 
 
 def hooks(enabled: bool | None) -> Mapping[str, str]:

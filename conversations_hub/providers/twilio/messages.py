@@ -112,8 +112,8 @@ class Messages(Media):
             "ContentSid": content_sid,
             "ContentVariables": forms.json_text(content_variables, "content_variables"),
         }
-        sendable = forms.sendable(form, self.name)
-        sent = self._with_file(conversation, sendable, file, webhook_enabled)
+        self.sendable(form=form)
+        sent = self._with_file(conversation, form, file, webhook_enabled)
         if idempotency_key is None:
             return sent
         newest = self.messages(conversation, order="newest")
