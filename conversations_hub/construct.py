@@ -1,58 +1,57 @@
-"""Builds frozen models at the cost of mutable ones, for the one place where millions are made.
+"""Makes the models: attrs classes in every respect, whose objects are built in C by msgspec.
 
 The constructor that attrs writes for a frozen class goes through `object.__setattr__` for every
-field, which costs about four times a plain assignment. Here an instance of a subclass that
-allows assignment is filled and then given the model's own class: the same slots, truly frozen.
-Validators and converters are skipped, so only classes without them may be built this way.
+field, and the garbage collector looks at each object again and again. A model of a million
+messages feels both. So the class that attrs has written, with its `repr`, equality, hash and
+frozenness, is put on top of a msgspec Struct, whose constructor fills the same slots directly.
+What is made of JSON is in no cycle, so the collector may leave it alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 
-P = ParamSpec("P")
-T = TypeVar("T")
+__all__ = ["model"]
 
+if TYPE_CHECKING:
+    from attrs import frozen as model
+else:
 
-def constructor(model: Callable[P, T]) -> Callable[P, T]:
-    """Return a function that takes the model's arguments and returns what the model would."""
-    cls = cast("type", model)
-    fields = attrs.fields(cls)
-    for field in fields:
-        if field.validator or field.converter:
-            raise TypeError(f"{cls.__name__}.{field.name} has a validator or a converter")
-    # Setting and deleting share one slot in C: with either of them left in Python, every
-    # assignment would go through it.
-    plain = {name: getattr(object, name) for name in ("__init__", "__setattr__", "__delattr__")}
-    twin = type(cls.__name__, (cls,), {"__slots__": (), **plain})
-    scope: dict[str, Any] = {"twin": twin, "model": cls}
-    exec(_source(fields, scope), scope)  # noqa: S102 - text made from our own field names
-    return cast("Callable[P, T]", scope["make"])
-
-
-def _source(fields: tuple[attrs.Attribute[Any], ...], scope: dict[str, Any]) -> str:
-    """Write the function; defaults go into its scope, factories are called by it."""
-    positional = [_parameter(f, scope) for f in fields if not f.kw_only]
-    keyword = [_parameter(f, scope) for f in fields if f.kw_only]
-    parameters = [*positional, *(["*", *keyword] if keyword else [])]
-    lines = [f"def make({', '.join(parameters)}):", " it = twin()"]
-    for f in fields:
-        if isinstance(f.default, attrs.Factory):  # type: ignore[arg-type]
-            lines.append(f" it.{f.name} = f_{f.name}() if {f.name} is d_{f.name} else {f.name}")
-        else:
-            lines.append(f" it.{f.name} = {f.name}")
-    return "\n".join([*lines, " it.__class__ = model", " return it"])
+    def model(cls: type | None = None, *, kw_only: bool = False) -> Callable[[type], type] | type:
+        """Do what `attrs.frozen` does, for classes whose values need no checks."""
+        if cls is None:
+            return lambda it: model(it, kw_only=kw_only)
+        written = attrs.frozen(cls, kw_only=kw_only)
+        fields = attrs.fields(written)
+        left = {"__init__", "__slots__", "__weakref__", "__getstate__", "__setstate__"}
+        left.update(field.name for field in fields)
+        namespace = {name: it for name, it in vars(written).items() if name not in left}
+        annotations = namespace.pop("__annotations__")
+        made = msgspec.defstruct(
+            cls.__name__,
+            [_struct_field(cls, field) for field in fields],
+            namespace=namespace,
+            module=cls.__module__,
+            kw_only=kw_only,
+            eq=False,
+            gc=False,
+        )
+        # Those of defstruct say nothing of the types, which cattrs and people read here.
+        made.__annotations__ = annotations
+        return made
 
 
-def _parameter(field: attrs.Attribute[Any], scope: dict[str, Any]) -> str:
-    if field.default is attrs.NOTHING:
-        return field.name
+def _struct_field(cls: type, field: attrs.Attribute[Any]) -> tuple[str, Any] | tuple[str, Any, Any]:
+    """Return a field as msgspec takes it; it converts and checks nothing, so neither may this."""
+    if field.validator or field.converter or not field.init:
+        raise TypeError(f"{cls.__name__}.{field.name} is more than a place for a value")
     default: Any = field.default
+    if default is attrs.NOTHING:
+        return field.name, Any
     if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
-        scope[f"f_{field.name}"] = default.factory
-        default = attrs.NOTHING
-    scope[f"d_{field.name}"] = default
-    return f"{field.name}=d_{field.name}"
+        default = msgspec.field(default_factory=default.factory)
+    return field.name, Any, default

@@ -7,8 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import field
 
+from conversations_hub.construct import model
 from conversations_hub.raw import Raw
 
 
@@ -73,7 +74,7 @@ class Role(StrEnum):
     UNKNOWN = "unknown"
 
 
-@frozen
+@model
 class Ref:
     """Which thing, at which provider: `clio:42`."""
 
@@ -92,7 +93,7 @@ class Ref:
         return f"{self.provider}:{self.id}"
 
 
-@frozen(kw_only=True)
+@model(kw_only=True)
 class Author:
     """Somebody who wrote or received a message."""
 
@@ -101,7 +102,7 @@ class Author:
     role: Role = Role.UNKNOWN
 
 
-@frozen(kw_only=True)
+@model(kw_only=True)
 class Attachment:
     """A file that came with a message; `size` is in bytes."""
 
@@ -120,7 +121,7 @@ def _metadata() -> Any:
     return field(factory=dict, hash=False)
 
 
-@frozen(kw_only=True)
+@model(kw_only=True)
 class Conversation:
     """A conversation; None means that the provider does not say."""
 
@@ -137,7 +138,7 @@ class Conversation:
     raw: Raw | None = _raw()
 
 
-@frozen(kw_only=True)
+@model(kw_only=True)
 class Message:
     """A message, a system notice or a call record; None means that the provider does not say."""
 
@@ -159,7 +160,7 @@ class Message:
     raw: Raw | None = _raw()
 
 
-@frozen(kw_only=True)
+@model(kw_only=True)
 class Participant:
     """Somebody in a conversation; None means that the provider does not say."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABCMeta
 from collections.abc import Iterator, KeysView, Mapping
 from typing import Any, cast
 
@@ -51,18 +52,19 @@ class Source:
         return self._found
 
 
-class Raw(Mapping[str, Any]):
+class _BuiltInC(type(msgspec.Struct), ABCMeta):  # type: ignore[misc]
+    """Of a Struct and of a Mapping at once."""
+
+
+class Raw(Mapping[str, Any], msgspec.Struct, metaclass=_BuiltInC, gc=False, eq=False):
     """A record of an answer, read-only and complete.
 
     It shares the bytes of its page with its neighbours; a pickled one takes only its own along.
     """
 
-    __slots__ = ("_found", "_index", "_source")
-
-    def __init__(self, source: Source, index: int | None = None) -> None:
-        self._source = source
-        self._index = index
-        self._found: dict[str, Any] | None = None
+    _source: Source
+    _index: int | None = None
+    _found: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Raw:

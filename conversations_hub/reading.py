@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
 
 import msgspec
 from attrs import field, frozen
@@ -16,6 +18,10 @@ from conversations_hub.wire import Request, Response
 
 P = TypeVar("P")
 T = TypeVar("T")
+
+# A part of a payload that is left as it is, to be read by `part`.
+Part = msgspec.Raw
+ABSENT = Part(b"null")
 
 # What a translation may stumble over in a payload whose types are right.
 STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
@@ -177,12 +183,43 @@ def translated(translate: Callable[[P, Raw], T], record: P, raw: Raw, at: str) -
 
 def convert(value: Any, payload: type[P], at: str) -> P:
     """Read a decoded value as a payload, or say which field is not as it should be."""
-    try:
+    if _has_parts(cast("Hashable", payload)):
+        # Beyond 64 bits, msgspec writes no number.
+        return cast("P", part(json.dumps(value).encode(), payload, at))
+    with _placed(at):
         return msgspec.convert(value, payload)
-    except msgspec.ValidationError as cause:
+
+
+def part(body: bytes, payload: Any, at: str) -> Any:
+    """Read a `Part`, or say the same.
+
+    What comes again and again is best remembered by its bytes: then it is read and translated
+    once.
+    """
+    with _placed(at):
+        return _decoder(payload).decode(body)
+
+
+@contextmanager
+def _placed(at: str) -> Iterator[None]:
+    try:
+        yield
+    except msgspec.DecodeError as cause:
         what, _, where = str(cause).partition(" - at `$")
         path = at + where.rstrip("`")
         raise TranslationError(f"{what} at {path}", path=path) from cause
+
+
+@lru_cache(maxsize=256)
+def _has_parts(payload: Any) -> bool:
+    """Say whether a payload has parts, which msgspec takes from bytes alone."""
+    fields = getattr(payload, "__struct_fields__", ())
+    return bool(fields) and Part in get_type_hints(payload).values()
+
+
+@lru_cache(maxsize=256)
+def _decoder(payload: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(payload)
 
 
 def decoded(response: Response, body: bytes) -> Any:

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import msgspec
 import pytest
 from aiohttp import web
 from attrs import evolve
@@ -41,7 +40,7 @@ from conversations_hub.providers.clio import Clio, fields, payloads, translate
 from conversations_hub.providers.clio.account import PAGES
 from conversations_hub.providers.clio.emulator import ClioApi, ClioSwitches
 from conversations_hub.raw import Raw
-from conversations_hub.reading import Answer
+from conversations_hub.reading import Answer, convert
 from conversations_hub.wire import Request, Response
 
 CLIO = Clio(token="canary-token")
@@ -63,7 +62,7 @@ FULL, SHORT, BARE = fields.LADDER
 
 
 def read(payload, struct, translation):
-    return translation(msgspec.convert(payload, struct), Raw.of(payload))
+    return translation(convert(payload, struct, "$"), Raw.of(payload))
 
 
 # Translation

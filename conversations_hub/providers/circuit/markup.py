@@ -25,6 +25,9 @@ def rich(text: str) -> str:
 
 def shown(content: str) -> str:
     """Return what a reader sees of markup, without the data that bots hide in front."""
+    # Most of it has none.
+    if "<" not in content and "&" not in content and not content.startswith(PRIVATE):
+        return content.rstrip("\n")
     content = _public(content)
     words = content
     while words.endswith(NEWLINE):

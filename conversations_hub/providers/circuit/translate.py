@@ -10,7 +10,6 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from conversations_hub.construct import constructor
 from conversations_hub.models import (
     Attachment,
     Author,
@@ -28,14 +27,9 @@ from conversations_hub.providers.circuit import events, payloads
 from conversations_hub.providers.circuit.markup import shown
 from conversations_hub.raw import Raw
 
-_new_attachment = constructor(Attachment)
-_new_message = constructor(Message)
-_new_ref = constructor(Ref)
-
 # An enum's member is looked up anew each time; here it matters.
 SENT = MessageState.SENT
-TEXT, MEDIA = MessageKind.TEXT, MessageKind.MEDIA
-INBOUND, OUTBOUND, UNKNOWN = Direction.INBOUND, Direction.OUTBOUND, Direction.UNKNOWN
+TEXT, MEDIA, FORM = MessageKind.TEXT, MessageKind.MEDIA, MessageKind.FORM
 
 NO_TEXT = payloads.Text()
 
@@ -47,7 +41,10 @@ KINDS = {
     "OPEN": ConversationKind.COMMUNITY,  # the older name
 }
 # CREATED is SENT, and so is a state that only the SDK knows: CLUSTERED.
-STATES = {"EDITED": MessageState.EDITED, "DELETED": MessageState.DELETED}
+STATES: dict[str | None, MessageState] = {
+    "EDITED": MessageState.EDITED,
+    "DELETED": MessageState.DELETED,
+}
 # Circuit does not tell customers from staff; FORMER people have left.
 ROLES = {
     "MODERATOR": Role.MODERATOR,
@@ -55,6 +52,7 @@ ROLES = {
     "SESSION_GUEST": Role.GUEST,
     "BOT": Role.BOT,
 }
+NOTICES = {"SYSTEM": MessageKind.SYSTEM, "RTC": MessageKind.CALL}
 # Without a type it is RICH, as the vendor's own SDK reads it.
 MARKUP = (None, "RICH")
 CONTENT_TYPES = (*MARKUP, "PLAIN")
@@ -81,26 +79,35 @@ def message(
 ) -> Message:
     """Translate one item; `origin` is what the URLs of files are relative to."""
     provider, text = conversation.provider, payload.text or NO_TEXT
-    sender, deleted = payload.creator_id, text.state == "DELETED"
+    type_, form, files = payload.type, text.form_meta_data, payload.attachments
+    likes, parent = text.liked_user_ids, text.parent_id or _parent(payload)
+    kind, direction, author = _sort(
+        provider,
+        type_,
+        text.content_type,
+        payload.creator_id,
+        me,
+        text.is_webhook_message,
+        FORM if form is not None else MEDIA if files else TEXT,
+    )
     created, updated = payload.creation_time, payload.modification_time
     sent_at = moment(created)
-    parent = text.parent_id or payload.parent_id or payload.parent_item_id
-    words, html = (None, None) if deleted else _words(payload, text)
-    return _new_message(
-        ref=_new_ref(provider, payload.item_id),
+    words, html = _written(text) if type_ == "TEXT" else _happened(payload)
+    return Message(
+        ref=Ref(provider, payload.item_id),
         conversation=conversation,
-        kind=_kind(payload, text),
-        direction=_direction(payload.type, sender, me),
-        author=_author(provider, sender, text.is_webhook_message) if sender else None,
+        kind=kind,
+        direction=direction,
+        author=author,
         subject=text.subject,
         text=words,
         html=html,
-        attachments=_attachments(payload, origin) if payload.attachments else (),
-        reply_to=_new_ref(provider, parent) if parent else None,
-        state=STATES.get(text.state or "", SENT),
+        attachments=_attachments(files, origin) if files else (),
+        reply_to=Ref(provider, parent) if parent else None,
+        state=STATES.get(text.state, SENT),
         sent_at=sent_at,
         updated_at=sent_at if updated == created else moment(updated),
-        metadata=_metadata(payload, text),
+        metadata=_metadata(payload, text) if likes or form is not None or payload.system else {},
         raw=raw,
     )
 
@@ -138,8 +145,31 @@ def moment(milliseconds: int | None) -> datetime | None:
 
 # The same few people write most of a conversation.
 @lru_cache(maxsize=4096)
-def _author(provider: str, sender: str, is_webhook: bool | None) -> Author:
-    return Author(ref=Ref(provider, sender), role=Role.BOT if is_webhook else Role.UNKNOWN)
+def _sort(  # noqa: PLR0917 - a cache knows arguments by their places
+    provider: str,
+    type_: str | None,
+    content_type: str | None,
+    sender: str | None,
+    me: str | None,
+    is_webhook: bool | None,
+    kind: MessageKind,
+) -> tuple[MessageKind, Direction, Author | None]:
+    """Tell what an item is, which way it went and who wrote it; `kind` is what a text is."""
+    author = None
+    if sender:
+        author = Author(ref=Ref(provider, sender), role=Role.BOT if is_webhook else Role.UNKNOWN)
+    if type_ in NOTICES:
+        return NOTICES[type_], Direction.SYSTEM, author
+    direction = Direction.UNKNOWN
+    if type_ != "TEXT":
+        return MessageKind.UNKNOWN, direction, author
+    if me is not None and sender is not None:
+        direction = Direction.OUTBOUND if sender == me else Direction.INBOUND
+    return kind if content_type in CONTENT_TYPES else MessageKind.UNKNOWN, direction, author
+
+
+def _parent(payload: payloads.Item) -> str | None:
+    return payload.parent_id or payload.parent_item_id
 
 
 def _name(person: payloads.Participant | payloads.User) -> str | None:
@@ -147,36 +177,24 @@ def _name(person: payloads.Participant | payloads.User) -> str | None:
     return person.display_name or " ".join(parts) or None
 
 
-def _kind(payload: payloads.Item, text: payloads.Text) -> MessageKind:
-    if payload.type == "SYSTEM":
-        return MessageKind.SYSTEM
-    if payload.type == "RTC":
-        return MessageKind.CALL
-    if payload.type != "TEXT" or text.content_type not in CONTENT_TYPES:
-        return MessageKind.UNKNOWN
-    if text.form_meta_data is not None:
-        return MessageKind.FORM
-    return MEDIA if payload.attachments else TEXT
-
-
-def _direction(type_: str | None, sender: str | None, me: str | None) -> Direction:
-    if type_ in ("SYSTEM", "RTC"):
-        return Direction.SYSTEM
-    if type_ != "TEXT" or me is None or sender is None:
-        return UNKNOWN
-    return OUTBOUND if sender == me else INBOUND
-
-
-def _words(payload: payloads.Item, text: payloads.Text) -> tuple[str | None, str | None]:
+def _written(text: payloads.Text) -> tuple[str | None, str | None]:
     """Return the plain text and, where there is markup, the markup as it came."""
+    content = text.content
+    if content is None or text.state == "DELETED":
+        return None, None
+    return (shown(content), content) if text.content_type in MARKUP else (content, None)
+
+
+def _happened(payload: payloads.Item) -> tuple[str | None, str | None]:
+    """Return in words what is no text."""
+    text = payload.text
+    if text is not None and text.state == "DELETED":
+        return None, None
     if payload.type == "SYSTEM":
         return events.of_system(payload.system or payloads.System()), None
     if payload.type == "RTC":
         return events.of_call(payload.rtc or payloads.Rtc()), None
-    content = text.content
-    if content is None or text.content_type not in MARKUP:
-        return content, None
-    return shown(content), content
+    return _written(text) if text else (None, None)
 
 
 def _metadata(payload: payloads.Item, text: payloads.Text) -> Mapping[str, Any]:
@@ -198,16 +216,16 @@ def form(text: str) -> Any:
         return text
 
 
-def _attachments(payload: payloads.Item, origin: str) -> tuple[Attachment, ...]:
+def _attachments(files: list[payloads.Attachment], origin: str) -> tuple[Attachment, ...]:
     return tuple(
-        _new_attachment(
+        Attachment(
             id=file.file_id,
             name=file.file_name,
             media_type=file.mime_type,
             size=file.size,
             url=_url(origin, file.url) if file.url else None,
         )
-        for file in payload.attachments or ()
+        for file in files
     )
 
 

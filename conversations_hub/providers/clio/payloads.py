@@ -11,6 +11,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from conversations_hub.reading import ABSENT, Part
+
 # `gc=False`: what comes from JSON is in no cycle, so the garbage collector need not look.
 
 # With an offset, always: a time without one could be anybody's.
@@ -92,16 +94,16 @@ class Thread(Struct, frozen=True, gc=False):
 
 
 class Message(Struct, frozen=True, gc=False):
-    """A message of a conversation."""
+    """A message of a conversation; what it has in common with its neighbours is read once."""
 
     id: int
     body: str | None = None
     created_at: Moment | None = None
     updated_at: Moment | None = None
-    sender: Person | None = None
-    receivers: tuple[Person, ...] | None = None
+    sender: Part = ABSENT
+    receivers: Part = ABSENT
     document: Document | None = None
-    conversation: Thread | None = None
+    conversation: Part = ABSENT
 
 
 class Address(Struct, frozen=True, gc=False):

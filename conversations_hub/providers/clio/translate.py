@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from conversations_hub.construct import constructor
 from conversations_hub.models import (
     Attachment,
     Author,
@@ -22,10 +21,8 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.clio import payloads
 from conversations_hub.raw import Raw
+from conversations_hub.reading import part
 from conversations_hub.wire import utc
-
-_new_message = constructor(Message)
-_new_ref = constructor(Ref)
 
 # An enum's member is looked up anew each time; here it matters.
 TEXT, MEDIA = MessageKind.TEXT, MessageKind.MEDIA
@@ -40,7 +37,6 @@ TYPES: dict[str, tuple[str, Role, Direction]] = {
 }
 # Whose type is not told, as in nearly every membership.
 SOMEBODY = ("member", Role.UNKNOWN, Direction.UNKNOWN)
-NO_THREAD = payloads.Thread()
 
 
 def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
@@ -62,19 +58,24 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
 
 def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     """Translate one message; whether its body is plain or HTML, Clio does not say."""
-    provider, sender, document = conversation.provider, payload.sender, payload.document
+    provider, document = conversation.provider, payload.document
     created, updated = payload.created_at, payload.updated_at
     sent_at = utc(created)
-    thread = payload.conversation or NO_THREAD
-    place = str(thread.id) if thread.id else conversation.id
-    return _new_message(
-        ref=_new_ref(provider, str(payload.id)),
-        conversation=conversation if place == conversation.id else _new_ref(provider, place),
+    place, subject, direction, sender, receivers = _around(
+        provider,
+        conversation.id,
+        bytes(payload.conversation),
+        bytes(payload.sender),
+        bytes(payload.receivers),
+    )
+    return Message(
+        ref=Ref(provider, str(payload.id)),
+        conversation=place,
         kind=MEDIA if document else TEXT,
-        direction=_type(sender)[2],
-        author=author(provider, place, sender) if sender else None,
-        recipients=_authors(provider, place, payload.receivers or ()),
-        subject=thread.subject,
+        direction=direction,
+        author=sender,
+        recipients=receivers,
+        subject=subject,
         text=payload.body,
         attachments=(_attachment(document),) if document else (),
         sent_at=sent_at,
@@ -133,11 +134,25 @@ def people(
     return {ref: whos[0] for ref, whos in found.items() if len(whos) == 1}
 
 
+# Most messages of a conversation go from the same few people to the same few others.
 @lru_cache(maxsize=4096)
-def _authors(
-    provider: str, conversation: str, people: tuple[payloads.Person, ...]
-) -> tuple[Author, ...]:
-    return tuple([author(provider, conversation, one) for one in people])
+def _around(
+    provider: str, asked: str, thread: bytes, sender: bytes, receivers: bytes
+) -> tuple[Ref, str | None, Direction, Author | None, tuple[Author, ...]]:
+    """Translate what a message has in common with its neighbours."""
+    where: payloads.Thread | None = part(thread, payloads.Thread | None, "conversation")
+    place = str(where.id) if where and where.id else asked
+    one: payloads.Person | None = part(sender, payloads.Person | None, "sender")
+    others: list[payloads.Person] | None = part(
+        receivers, list[payloads.Person] | None, "receivers"
+    )
+    return (
+        Ref(provider, place),
+        where.subject if where else None,
+        _type(one)[2],
+        author(provider, place, one) if one else None,
+        tuple([author(provider, place, other) for other in others or ()]),
+    )
 
 
 def _type(person: payloads.Person | None) -> tuple[str, Role, Direction]:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from conversations_hub.construct import constructor
 from conversations_hub.html_text import plain
 from conversations_hub.models import (
     Attachment,
@@ -24,9 +23,6 @@ from conversations_hub.models import (
 from conversations_hub.providers.sunshine import payloads
 from conversations_hub.raw import Raw
 from conversations_hub.wire import utc
-
-_new_message = constructor(Message)
-_new_ref = constructor(Ref)
 
 # An enum's member is looked up anew each time; here it matters.
 NOTICE, UNKNOWN = MessageKind.SYSTEM, MessageKind.UNKNOWN
@@ -79,26 +75,27 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
 
 def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     """Translate one message."""
-    provider, metadata = conversation.provider, payload.metadata or {}
+    provider, metadata = conversation.provider, payload.metadata
     sender, content = payload.author or NO_AUTHOR, payload.content or NO_CONTENT
-    notice = payload.activity is not None or "activity" in (sender.subtypes or ())
+    subtypes, type_, text = sender.subtypes, content.type, content.text
+    notice = payload.activity is not None or bool(subtypes and "activity" in subtypes)
     agent = _agent(metadata) if metadata else None
     direction, author = _sender(provider, sender, agent, notice)
+    deleted, quote = payload.deleted is True, payload.quoted_message
     files = content.media_url or content.items
-    deleted = payload.deleted is True
-    return _new_message(
-        ref=_new_ref(provider, payload.id),
+    return Message(
+        ref=Ref(provider, payload.id),
         conversation=conversation,
-        kind=NOTICE if notice else MESSAGE_KINDS.get(content.type or "", UNKNOWN),
+        kind=NOTICE if notice else MESSAGE_KINDS.get(type_, UNKNOWN) if type_ else UNKNOWN,
         direction=direction,
         author=author if payload.author else None,
-        text=None if deleted else content.text or _shown(content),
+        text=None if deleted else text or _shown(content),
         html=None if deleted else content.html_text,
         attachments=_attachments(content) if files and not deleted else (),
-        reply_to=_quoted(provider, payload.quoted_message) if payload.quoted_message else None,
+        reply_to=_quoted(provider, quote) if quote else None,
         state=DELETED if deleted else SENT,
         sent_at=utc(payload.received),
-        metadata=metadata,
+        metadata=metadata or {},
         raw=raw,
     )
 
@@ -154,7 +151,7 @@ def _role(author: payloads.Author) -> Role:
 
 def _quoted(provider: str, quote: payloads.Quote) -> Ref | None:
     """Return the quoted message, unless it is known by its channel's id alone."""
-    return _new_ref(provider, quote.message.id) if quote.message and quote.message.id else None
+    return Ref(provider, quote.message.id) if quote.message and quote.message.id else None
 
 
 def _shown(content: payloads.Content) -> str | None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from conversations_hub.construct import constructor
 from conversations_hub.models import (
     Attachment,
     Author,
@@ -27,9 +26,6 @@ from conversations_hub.models import (
 from conversations_hub.providers.twilio import payloads
 from conversations_hub.raw import Raw
 from conversations_hub.wire import utc
-
-_new_message = constructor(Message)
-_new_ref = constructor(Ref)
 
 # An enum's member is looked up anew each time; here it matters.
 SENT, EDITED = MessageState.SENT, MessageState.EDITED
@@ -70,23 +66,23 @@ def conversation(
 
 def message(conversation: Ref, media: str, payload: payloads.Message, raw: Raw) -> Message:
     """Translate one message; its files are below the URL `media`."""
-    provider = conversation.provider
-    where = payload.conversation_sid
+    provider, where = conversation.provider, payload.conversation_sid
     created, updated = payload.date_created, payload.date_updated
-    sent_at = utc(created)
+    sent_at, untouched = utc(created), updated == created or updated is None
     direction, author = _sender(provider, payload.author, payload.participant_sid)
-    return _new_message(
-        ref=_new_ref(provider, payload.sid),
+    body, files, attached = payload.body, payload.media, payload.attributes
+    return Message(
+        ref=Ref(provider, payload.sid),
         conversation=conversation if where == conversation.id else _where(conversation, where),
-        kind=_kind(payload),
+        kind=TEXT if body and not files else _kind(payload),
         direction=direction,
         author=author,
-        text=payload.body,
-        attachments=_attachments(payload, media) if payload.media else (),
-        state=EDITED if updated and updated != created else SENT,
+        text=body,
+        attachments=_attachments(payload, media) if files else (),
+        state=SENT if untouched else EDITED,
         sent_at=sent_at,
-        updated_at=sent_at if updated == created else utc(updated),
-        metadata=attributes(payload.attributes),
+        updated_at=sent_at if untouched and updated else utc(updated),
+        metadata={} if attached == "{}" else attributes(attached),
         raw=raw,
     )
 
@@ -112,7 +108,7 @@ def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> P
 
 def attributes(text: str | None) -> Mapping[str, Any]:
     """Read the JSON that a user attached; what is no object stays in `raw` alone."""
-    if not text or text == "{}":
+    if not text:
         return {}
     try:
         value = msgspec.json.decode(text)
@@ -123,7 +119,7 @@ def attributes(text: str | None) -> Mapping[str, Any]:
 
 def _where(asked: Ref, sid: str | None) -> Ref:
     """Return the conversation by its SID; it may have been asked for by its unique name."""
-    return asked if sid is None else _new_ref(asked.provider, sid)
+    return asked if sid is None else Ref(asked.provider, sid)
 
 
 def _kind(payload: payloads.Message) -> MessageKind:
