@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from conversations_hub.budget import Rate
 from conversations_hub.bulk import Bulk, Result
 from conversations_hub.download import Download
 from conversations_hub.errors import (
@@ -87,6 +88,7 @@ __all__ = [
     "PermissionDeniedError",
     "Provider",
     "ProviderError",
+    "Rate",
     "RateLimitError",
     "Ref",
     "Result",

@@ -31,6 +31,12 @@ def kinds(method: Callable[..., Any]) -> dict[str, Any]:
     return {name: hints[name] for name in inspect.signature(method).parameters if name in hints}
 
 
+def surely(hint: Any) -> frozenset[type]:
+    """Return the classes whose own instances fit for sure, so that nothing more is looked at."""
+    kinds = (get_origin(kind) or kind for kind in _choices(hint) if not _is_list(kind))
+    return frozenset(kind for kind in kinds if inspect.isclass(kind) and kind is not datetime)
+
+
 def check(name: str, given: Any, hint: Any) -> None:
     """Raise `ConfigurationError` where what was given is not of its type."""
     if _fits(given, hint):

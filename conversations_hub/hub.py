@@ -565,7 +565,7 @@ class ConversationsHub:
 
 def _of(part: Listing[T], whole: Listing[T]) -> Listing[T]:
     """Return a part that knows which question it helps to answer."""
-    return evolve(part, question=whole.question)
+    return part if part.question is whole.question else evolve(part, question=whole.question)
 
 
 def _list_job(

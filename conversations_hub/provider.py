@@ -17,7 +17,8 @@ import msgspec
 from attrs import NOTHING, evolve, field, fields, frozen
 from yarl import URL
 
-from conversations_hub.arguments import check, kinds, named
+from conversations_hub.arguments import check, kinds, named, surely
+from conversations_hub.budget import Rate
 from conversations_hub.errors import (
     ConfigurationError,
     HubError,
@@ -51,13 +52,15 @@ def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     """Mark a method as a question: its recipes say who asked what, and are bound to the hub."""
     _, *names = inspect.signature(method).parameters
     types = functools.cache(lambda: kinds(method))
+    sure = functools.cache(lambda: {name: surely(hint) for name, hint in types().items()})
 
     @functools.wraps(method)
     def ask(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         asked = dict(zip(names, args, strict=False)) | kwargs
         try:
+            known = sure()
             for name, given in asked.items():
-                if name in types():
+                if name in known and type(given) not in known[name]:
                     check(name, given, types()[name])
             recipe = method(self, *args, **kwargs)
         except HubError as error:
@@ -131,6 +134,13 @@ def _is_sendable(provider: Any, field: attrs.Attribute[Any], secret: Any) -> Non
         )
 
 
+def _is_rate(provider: Any, _: Any, rate: Any) -> None:
+    if rate is not None and not isinstance(rate, Rate):
+        raise ConfigurationError(
+            f"rate is a Rate, such as Rate(50, per=60), not {named(rate)}", provider=provider.name
+        )
+
+
 @frozen(kw_only=True)
 class Problem:
     """What a provider's refusal says, in our words; `kind` where the status alone misleads."""
@@ -152,6 +162,8 @@ class Provider(Questions):
 
     name: str = name_field()
     base_url: URL = base_url_field()
+    rate: Rate | None = field(default=None, validator=_is_rate)
+    """How fast the account may be asked, in each hub; as fast as it answers by default."""
     _runner: Runner | None = field(default=None, init=False, eq=False, repr=False)
 
     @classmethod

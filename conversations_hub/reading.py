@@ -66,7 +66,7 @@ class Records(Generic[P, T]):
     translate: Callable[[P, Raw], T]
     paging: Paging
     blank: bytes | None = None
-    arrange: Callable[[Iterable[T]], Sequence[T]] | None = None
+    arrange: Callable[[Sequence[T]], Sequence[T]] | None = None
 
     def __call__(self, request: Request, response: Response) -> Page[T]:
         """Translate every record and find the next request."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -20,6 +20,7 @@ import aiohttp
 from attrs import evolve, field, mutable
 from yarl import URL
 
+from conversations_hub.budget import Budget, Rate
 from conversations_hub.errors import (
     ConfigurationError,
     ProviderError,
@@ -30,6 +31,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.provider import Provider
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
+from conversations_hub.turns import Turns
 from conversations_hub.wire import Request, Response, shifted
 
 A = TypeVar("A")
@@ -42,6 +44,7 @@ NOT_SENT = (
 )
 CONNECTING = 10.0
 HOPS = 5
+NO_FILES: AbstractContextManager[None] = nullcontext()
 REDIRECTS = {301, 302, 303, 307, 308}
 ERROR_SIZE = 65_536
 # A Date header has whole seconds; without one, clocks may be far apart.
@@ -74,6 +77,7 @@ class Transport:
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
     _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
     _clocks: dict[str, timedelta] = field(factory=dict, init=False, repr=False)
+    _turns: dict[str, Turns] = field(factory=dict, init=False, repr=False)
     _told: dict[str, str] = field(factory=dict, init=False, repr=False)
     _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
     """What can be read once, and was."""
@@ -101,7 +105,7 @@ class Transport:
         """
         line = _Line()
         return await self._persist(
-            lambda: self._attempt(provider, request, operation, line),
+            partial(self._attempt, provider, request, operation, line),
             provider=provider,
             request=request,
             operation=operation,
@@ -118,7 +122,7 @@ class Transport:
         """
         line = _Line()
         return await self._persist(
-            lambda: self._opened(provider, request, operation, accept),
+            partial(self._opened, provider, request, operation, accept),
             provider=provider,
             request=request,
             operation=operation,
@@ -147,7 +151,7 @@ class Transport:
         operation: str,
         line: _Line,
     ) -> A:
-        planned = islice(pauses(), self.retries)
+        planned: Iterator[float] | None = None
         last: ProviderError | None = None
         name = provider.name if provider else None
         try:
@@ -159,6 +163,7 @@ class Transport:
                         last = error
                     if not _may_repeat(request, last):
                         raise last
+                    planned = planned or islice(pauses(), self.retries)
                     await asyncio.sleep(_pause(last, planned, clock))
                     log.debug("%s.%s: asking again", name, operation)
         except TimeoutError as cause:
@@ -181,47 +186,65 @@ class Transport:
         self, provider: Provider, request: Request, operation: str, line: _Line
     ) -> Response:
         self._session()
-        if request.url.origin() not in provider.origins:
+        origin = request.url.origin()
+        if origin != provider.base_url.origin() and origin not in provider.origins:
             raise ConfigurationError(
-                f"this recipe leads to {request.url.origin()}, and this hub's {provider.name!r} is "
+                f"this recipe leads to {origin}, and this hub's {provider.name!r} is "
                 f"at {provider.base_url.origin()}; make the recipe with hub[{provider.name!r}]",
                 provider=provider.name,
                 operation=operation,
             )
-        async with self._gate:
-            with ExitStack() as files:
-                body = await self._body(request, files)
-                session = self._session()
-                line.busy = True
-                try:
-                    async with session.request(
-                        request.method,
-                        request.url,
-                        headers={
-                            "Accept": "application/json",
-                            "User-Agent": self.user_agent,
-                            **request.headers,
-                            **provider.auth_headers(),
-                        },
-                        data=body,
-                        # aiohttp would send some credentials along to another host.
-                        allow_redirects=False,
-                        raise_for_status=False,
-                        middlewares=_middlewares(session, request),
-                        timeout=self._limits if request.file is None else self._unlimited,
-                        proxy=self.proxy,
-                        ssl=self.ssl,
-                    ) as answer:
-                        content = await answer.read()
-                except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                    line.busy = False
-                    raise self._no_answer(provider, request, operation, error) from _harmless(error)
-        line.busy = False
-        response = Response(status=answer.status, body=content, headers=dict(answer.headers))
+        if provider.rate is None:
+            async with self._gate:
+                response = await self._exchange(provider, request, operation, line)
+        else:
+            async with self._turns_of(provider, provider.rate).one(), self._gate:
+                response = await self._exchange(provider, request, operation, line)
         self._learn(provider, response)
         if 200 <= response.status < 300:
             return response
+        # What aiohttp gives cannot be pickled, and errors can.
+        response = evolve(response, headers=dict(response.headers))
         raise provider.error_for(operation, request, response)
+
+    async def _exchange(
+        self, provider: Provider, request: Request, operation: str, line: _Line
+    ) -> Response:
+        """Send one request and read its answer, whatever that says."""
+        with ExitStack() if request.file else NO_FILES as files:
+            body = await self._body(request, files) if files else request.body
+            session = self._session()
+            line.busy = True
+            try:
+                async with session.request(
+                    request.method,
+                    request.url,
+                    headers={
+                        "Accept": "application/json",
+                        "User-Agent": self.user_agent,
+                        **request.headers,
+                        **provider.auth_headers(),
+                    },
+                    data=body,
+                    # aiohttp would send some credentials along to another host.
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    middlewares=_middlewares(session, request),
+                    timeout=self._limits if request.file is None else self._unlimited,
+                    proxy=self.proxy,
+                    ssl=self.ssl,
+                ) as answer:
+                    content = await answer.read()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                line.busy = False
+                raise self._no_answer(provider, request, operation, error) from _harmless(error)
+        line.busy = False
+        return Response(status=answer.status, body=content, headers=answer.headers)
+
+    def _turns_of(self, provider: Provider, rate: Rate) -> Turns:
+        if provider.name not in self._turns:
+            self._turns[provider.name] = Turns(budget=Budget(rate=rate))
+        return self._turns[provider.name]
 
     async def _opened(
         self, provider: Provider | None, request: Request, operation: str, accept: str

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 import msgspec
 from attrs import Factory, evolve, field, frozen
@@ -29,13 +29,18 @@ def query_text(params: Mapping[str, QueryValue]) -> str:
             pairs.append((name, _text(value)))
         else:
             pairs.extend((name, _text(one)) for one in value)
-    return urlencode(pairs, quote_via=quote, safe="")
+    return "&".join([f"{quoted(name)}={quoted(value)}" for name, value in pairs])
 
 
 def _text(value: str | int) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def quoted(text: str) -> str:
+    """Percent-encode whatever is more than a letter or a digit."""
+    return text if text.isalnum() and text.isascii() else quote(text, safe="")
 
 
 def instant(moment: datetime) -> str:
@@ -65,7 +70,7 @@ def path_segment(text: str) -> str:
     """Percent-encode one path segment, so that an id stays one; `.` and `..` are refused."""
     if text in {"", ".", ".."}:
         raise ConfigurationError(f"{text!r} cannot be an id; take it from a ref")
-    return quote(text, safe="")
+    return quoted(text)
 
 
 def _content(thing: Any) -> Any:
@@ -236,5 +241,7 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """Return a header whatever its case."""
+        if (found := self.headers.get(name)) is not None:
+            return found
         wanted = name.lower()
         return next((v for k, v in self.headers.items() if k.lower() == wanted), None)

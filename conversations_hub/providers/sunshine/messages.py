@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from operator import lt
 from typing import Any
 
 import msgspec
@@ -62,7 +63,7 @@ class Messages(Attachments):
                 translate=partial(translate.message, conversation),
                 paging=BACKWARDS,
                 # Which page comes next is documented, and the order inside a page is not.
-                arrange=partial(sorted, key=_age, reverse=True),
+                arrange=_newest_first,
             ),
             keep=between(lambda m: m.sent_at, since, until),
             enough=_all_before(since) if since else None,
@@ -278,6 +279,17 @@ def _is_left(message: Message) -> bool:
 def _was_there(message: Message, attempt: Attempt) -> bool:
     """Tell whether a message was there before an attempt was made."""
     return message.sent_at is not None and message.sent_at < attempt.since
+
+
+def _newest_first(page: Sequence[Message]) -> Sequence[Message]:
+    """Put a page's messages in order: most pages begin with their oldest one, and are."""
+    times: list[Any] = [message.sent_at for message in page]
+    try:
+        if all(map(lt, times, times[1:])):
+            return page[::-1]
+    except TypeError:  # one of them has no time
+        pass
+    return sorted(page, key=_age, reverse=True)
 
 
 def _age(message: Message) -> tuple[datetime, str]:

@@ -1,0 +1,133 @@
+"""The rate of an account: what the server counts, and that nobody else waits."""
+
+import asyncio
+import time
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversations_hub import ConfigurationError, ConversationsHub, Rate
+from conversations_hub.budget import Budget
+from support import Acme
+
+WINDOW = 0.25
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        ((0,), {}, "a number from 1, not 0"),
+        (("50",), {}, "a number from 1, not '50'"),
+        ((True,), {}, "a number from 1"),
+        ((50,), {"per": 0}, "a time in seconds, not 0"),
+        ((50,), {"per": float("nan")}, "a time in seconds"),
+        ((50,), {"per": "minute"}, "a time in seconds, not 'minute'"),
+    ],
+)
+def test_what_is_no_rate_says_so(arguments, options, words):
+    with pytest.raises(ConfigurationError, match=words):
+        Rate(*arguments, **options)
+
+
+def test_a_provider_takes_a_rate_and_nothing_like_it():
+    with pytest.raises(ConfigurationError, match=r"rate is a Rate, such as Rate\(50, per=60\)"):
+        Acme(token="t", base_url="http://acme.test", rate=50)
+
+
+def test_a_place_is_free_one_window_after_the_answer():
+    budget = Budget(rate=Rate(2, per=1.0))
+    assert budget.pause(0.0) == 0.0
+    budget.take()
+    budget.take()
+    assert budget.pause(0.1) is None
+    budget.answered(0.5)
+    assert budget.pause(0.6) == pytest.approx(0.9)
+    budget.answered(0.7)
+    assert budget.pause(1.5) == 0.0
+    budget.take()
+    assert budget.pause(1.5) == pytest.approx(0.2)
+
+
+@given(
+    st.integers(1, 5),
+    st.lists(st.tuples(st.floats(0, 3), st.floats(0, 2), st.floats(0, 1)), max_size=60),
+)
+def test_no_window_of_the_servers_ever_holds_more(most, requests):
+    """However long a request and its answer are on their way, and whenever the server counts it."""
+    budget, now = Budget(rate=Rate(most, per=1.0)), 0.0
+    under_way, arrivals = [], []
+    for idle, way, part in requests:
+        now += idle
+        while (pause := budget.pause(now)) != 0.0:
+            first = min(under_way, default=None)
+            if pause is None or (first is not None and first < now + pause):
+                now = max(now, first)
+                under_way.remove(first)
+                budget.answered(now)
+            else:
+                now += pause
+        budget.take()
+        arrivals.append(now + way * part)
+        under_way.append(now + way)
+    arrivals.sort()
+    for earlier, later in zip(arrivals, arrivals[most:], strict=False):
+        assert later - earlier >= 1.0 - 1e-9
+
+
+class Counting:
+    """A server that notes when it was asked, and is slow at first, as new connections are."""
+
+    def __init__(self):
+        self.times = []
+
+    async def __call__(self, request):
+        self.times.append(time.monotonic())
+        if len(self.times) < 20:
+            await asyncio.sleep(0.05)
+        return web.json_response({"id": "1", "name": "n"})
+
+
+async def asked(serve, rates, count):
+    """Ask accounts of these rates side by side; return when the server was asked by each."""
+    servers = [Counting() for _ in rates]
+    accounts = [
+        Acme(token="t", name=f"acme{number}", base_url=await serve(server), rate=rate)
+        for number, (server, rate) in enumerate(zip(servers, rates, strict=True))
+    ]
+    async with ConversationsHub(*accounts, connections=64) as hub:
+        calls = [hub.conversation(f"{a.name}:1") for a in accounts for _ in range(count)]
+        results = await hub.fetch(calls, concurrency=64).collect()
+    assert all(result.error is None for result in results)
+    return [server.times for server in servers]
+
+
+async def test_the_server_never_sees_more_than_the_rate_and_nearly_all_of_it(serve):
+    [times] = await asked(serve, [Rate(40, per=WINDOW)], 400)
+    assert all(b - a > WINDOW for a, b in zip(times, times[40:], strict=False))
+    # Of the windows after the first, which began with slow answers.
+    assert (len(times) - 80) / 40 * WINDOW / (times[-1] - times[80]) >= 0.9
+
+
+async def test_an_account_without_a_rate_does_not_wait_for_the_others(serve):
+    slow, quick = await asked(serve, [Rate(10, per=WINDOW), None], 40)
+    assert slow[-1] - slow[0] > 3 * WINDOW
+    assert quick[-1] - quick[0] < 3 * WINDOW
+
+
+async def test_whoever_gives_up_leaves_no_place_behind(serve):
+    server = Counting()
+    acme = Acme(token="t", base_url=await serve(server), rate=Rate(1, per=WINDOW))
+    async with ConversationsHub(acme) as hub:
+
+        async def ask():
+            return await hub.conversation("acme:1")
+
+        waiting = [asyncio.ensure_future(ask()) for _ in range(5)]
+        await asyncio.sleep(0.02)
+        for task in waiting[:4]:
+            task.cancel()
+        async with asyncio.timeout(3 * WINDOW):
+            await waiting[4]
+        assert sum(task.cancelled() for task in waiting) == 4
