@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, field, frozen, mutable
 
@@ -53,6 +53,7 @@ class Fetcher:
     transport: Transport
     providers: Mapping[str, Provider]
     directory: Directory | None = None
+    keep_raw: bool = True
     _memory: Memory = field(factory=Memory, init=False)
 
     def provider_of(self, recipe: Recipe) -> Provider:
@@ -73,7 +74,10 @@ class Fetcher:
         if call.attempt is not None:
             return await self._looked(call, call.attempt)
         with self._memory.under_way(self.provider_of(call).name):
-            return await self._answered(call)
+            found = await self._answered(call)
+        if not self.keep_raw and getattr(found, "raw", None) is not None:
+            return cast("T", evolve(cast("Any", found), raw=None))
+        return found
 
     async def _looked(self, call: Call[T], attempt: Attempt) -> T:
         """Look for what became of a write, again while it may still be carried out."""
@@ -145,6 +149,8 @@ class Fetcher:
         """Ask for one page and read it."""
         provider, operation = self.provider_of(listing), operation_of(listing)
         request, response = await self._send(provider, request, operation)
+        if not self.keep_raw:
+            response = evolve(response, keep_raw=False)
         try:
             page = listing.read(request, response)
         except (TranslationError, PagingError) as error:

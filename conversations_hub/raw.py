@@ -33,14 +33,17 @@ def _whole(value: Any) -> Any:
 
 
 class Source:
-    """The bytes of one answer and the path to what its records sit in."""
+    """The bytes of one answer and the path to what its records sit in.
+
+    Where there never were such bytes, or they can only be read with patience, `found` is it.
+    """
 
     __slots__ = ("_body", "_found", "_path")
 
-    def __init__(self, body: bytes, path: tuple[str | int, ...] = ()) -> None:
+    def __init__(self, body: bytes, path: tuple[str | int, ...] = (), found: Any = None) -> None:
         self._body = body
         self._path = path
-        self._found: Any = None
+        self._found = found
 
     def find(self) -> Any:
         """Decode the answer, once for all the records that share it."""
@@ -50,6 +53,28 @@ class Source:
                 found = found[step]
             self._found = found
         return self._found
+
+    def cut(self, index: int | None) -> Source:
+        """Return a source of one record's bytes alone; of its own, where it has no others."""
+        path = self._path if index is None else (*self._path, index)
+        if not path:
+            return self
+        body = self._body
+        try:
+            for step in path:
+                parts = _MEMBERS if isinstance(step, str) else _ITEMS
+                body = bytes(parts.decode(body)[step])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            found = self.find()
+            return Source(b"", found=found if index is None else found[index])
+        return Source(body)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Source, (self._body, self._path, None if self._body else self._found)
+
+
+_MEMBERS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class _BuiltInC(type(msgspec.Struct), ABCMeta):  # type: ignore[misc]
@@ -69,7 +94,7 @@ class Raw(Mapping[str, Any], msgspec.Struct, metaclass=_BuiltInC, gc=False, eq=F
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Raw:
         """Wrap a payload that is already decoded."""
-        return cls(Source(msgspec.json.encode(dict(payload))))
+        return cls(Source(b"", found=dict(payload)))
 
     def _payload(self) -> dict[str, Any]:
         if self._found is None:
@@ -90,8 +115,12 @@ class Raw(Mapping[str, Any], msgspec.Struct, metaclass=_BuiltInC, gc=False, eq=F
         """Return the keys; `dict(raw)` begins with them."""
         return self._payload().keys()
 
+    def alone(self) -> Raw:
+        """Return the record without its neighbours, whose page it then no longer holds on to."""
+        return Raw(self._source.cut(self._index))
+
     def __repr__(self) -> str:
         return "Raw(...)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Raw.of, (self._payload(),)
+        return Raw, (self._source.cut(self._index),)

@@ -63,7 +63,7 @@ class Records(Generic[P, T]):
 
     payload: type[P]
     items: str | None
-    translate: Callable[[P, Raw], T]
+    translate: Callable[[P, Raw | None], T]
     paging: Paging
     blank: bytes | None = None
     arrange: Callable[[Sequence[T]], Sequence[T]] | None = None
@@ -79,7 +79,7 @@ class Records(Generic[P, T]):
         return Page(
             items=items,
             next=self.paging.after(request, answer),
-            raw=Raw(Source(body)) if self.items else None,
+            raw=Raw(Source(body)) if self.items and response.keep_raw else None,
             broken=broken,
         )
 
@@ -89,9 +89,12 @@ class Records(Generic[P, T]):
         """Take from an answer's body what came, its translations, and what could not be read."""
         try:
             answer = self._decode(body)
-            source = Source(body, (self.items,) if self.items else ())
-            translate = self.translate
-            items = tuple([translate(p, Raw(source, i)) for i, p in enumerate(answer.records)])
+            translate, records = self.translate, answer.records
+            if response.keep_raw:
+                source = Source(body, (self.items,) if self.items else ())
+                items = tuple([translate(p, Raw(source, i)) for i, p in enumerate(records)])
+            else:
+                items = tuple([translate(p, None) for p in records])
         except (msgspec.MsgspecError, RecursionError, TranslationError, *STUMBLES):
             return self._one_by_one(response, body)
         return answer, items, ()
@@ -121,7 +124,8 @@ class Records(Generic[P, T]):
             at = f"{self.items or ''}[{index}]"
             try:
                 record = convert(raw, self.payload, at)
-                items.append(translated(self.translate, record, Raw(source, index), at))
+                kept = Raw(source, index) if response.keep_raw else None
+                items.append(translated(self.translate, record, kept, at))
                 records.append(record)
             except TranslationError as error:
                 broken.append((len(items), error))
@@ -146,7 +150,7 @@ class Record(Generic[P, T]):
     """Reads one thing; `item` is the name it stands under, None where it is the answer itself."""
 
     payload: type[P]
-    translate: Callable[[P, Raw], T]
+    translate: Callable[[P, Raw | None], T]
     item: str | None = None
 
     def __call__(self, response: Response) -> T:
@@ -169,7 +173,7 @@ def nothing(response: Response) -> None:
         decoded(response, response.body)
 
 
-def translated(translate: Callable[[P, Raw], T], record: P, raw: Raw, at: str) -> T:
+def translated(translate: Callable[[P, Raw | None], T], record: P, raw: Raw | None, at: str) -> T:
     """Translate one record; what it stumbles over becomes a `TranslationError` with the place."""
     try:
         return translate(record, raw)

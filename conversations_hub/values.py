@@ -115,7 +115,9 @@ def values(
     )
 
 
-def _translate(kind: type[T], words: Words, provider: str | None, payload: Payload, raw: Raw) -> T:
+def _translate(
+    kind: type[T], words: Words, provider: str | None, payload: Payload, raw: Raw | None
+) -> T:
     built = _built(kind, words, payload, "", raw)
     if provider is None or not isinstance(built, Thing):
         return built

@@ -238,6 +238,8 @@ class Response:
     status: int
     body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(factory=dict, repr=False)
+    keep_raw: bool = True
+    """Whether what is read from it holds on to its bytes."""
 
     def header(self, name: str) -> str | None:
         """Return a header whatever its case."""

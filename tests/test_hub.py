@@ -317,3 +317,33 @@ async def test_a_participant_may_be_called_like_a_provider(hub, who):
 async def test_a_limit_is_a_number(hub):
     with pytest.raises(ConfigurationError, match="limit is a number"):
         await hub.conversations().collect(limit="7")
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+async def test_without_raw_everything_else_is_the_same(name):
+    """For what lists hold, for pages, and for a thing that is fetched alone."""
+
+    async def seen(hub):
+        conversations = await hub.conversations().collect(limit=None)
+        items, pages = [], []
+        while not items:
+            here = conversations[len(pages)].ref
+            pages += [page async for page in hub.messages(here).pages()] or [None]
+            items = [message for page in pages if page for message in page.items]
+        people = await hub.participants(here).collect(limit=None)
+        alone = [await hub.conversation(here)]
+        if "message" in hub[name].capabilities:
+            alone.append(await hub.message(here, items[0].ref.id))
+        return [*conversations, *people, *items, *alone], [page.raw for page in pages if page]
+
+    async with (
+        Emulator(seed=3, scale=0.1, only=[name]) as emulator,
+        emulator.hub() as hub,
+        emulator.hub(keep_raw=False) as bare,
+    ):
+        kept, raws = await seen(hub)
+        left, no_raws = await seen(bare)
+        assert left == kept
+        assert all(item.raw for item in kept)
+        assert [item.raw for item in left] == [None] * len(kept)
+        assert no_raws == [None] * len(raws)

@@ -36,3 +36,30 @@ def test_numbers_that_json_does_not_know_are_still_there():
     raw = Raw(Source(b'{"id": "1", "much": 1e999, "half": "\\ud83d"}'))
     assert raw["much"] == float("inf")
     assert raw["half"] == "\ufffd"
+
+
+def test_a_record_alone_is_the_same_and_holds_on_to_nothing_else():
+    source = Source(PAGE, ("items",))
+    raws = [Raw(source, 0), Raw(source, 1)]
+    alone = [raw.alone() for raw in raws]
+    assert alone == raws
+    assert alone[1]._source._body == b'{"id": 2}'
+    assert raws[0].alone().alone() == raws[0]
+    assert Raw(Source(PAGE)).alone() == Raw(Source(PAGE))
+    assert Raw.of({"a": 1}).alone() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'[{"n": 1%s}]' % (b"0" * 30), id="a number beyond 64 bits"),
+        pytest.param(b'[{"n": 1e999}]', id="a number beyond floats"),
+        pytest.param(b'[{"n": "\\ud83d"}]', id="half an emoji"),
+        pytest.param(b'[{"n": "\xff"}]', id="no UTF-8"),
+    ],
+)
+def test_what_can_only_be_read_with_patience_travels_as_well(body):
+    raw = Raw(Source(body), 0)
+    assert raw.alone() == raw
+    assert pickle.loads(pickle.dumps(raw)) == raw
+    assert pickle.loads(pickle.dumps(Raw.of(dict(raw)))) == raw

@@ -243,7 +243,7 @@ def floor(*bounds: datetime | None) -> int | None:
     return max(((b - EPOCH) // timedelta(milliseconds=1) for b in given), default=None)
 
 
-def _ref(provider: str, id_: str, raw: Raw) -> Ref:
+def _ref(provider: str, id_: str, raw: Raw | None) -> Ref:
     del raw
     return Ref(provider, id_)
 

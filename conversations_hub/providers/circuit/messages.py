@@ -317,7 +317,7 @@ class Messages(Uploads):
     def _one(self, conversation: Ref) -> Record[payloads.Item, Message]:
         return Record(payload=payloads.Item, translate=partial(self._item, conversation))
 
-    def _item(self, conversation: Ref | None, payload: payloads.Item, raw: Raw) -> Message:
+    def _item(self, conversation: Ref | None, payload: payloads.Item, raw: Raw | None) -> Message:
         where = conversation or Ref(self.name, payload.conv_id or "")
         if payload.conv_id not in (None, where.id):
             raise NotFoundError(

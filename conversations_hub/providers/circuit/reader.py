@@ -29,7 +29,7 @@ class TimeReader(Generic[P, T]):
     """Reads a page of a list that is cut by time, or the answer to a question on the way."""
 
     payload: type[P]
-    translate: Callable[[P, Raw], T]
+    translate: Callable[[P, Raw | None], T]
     rule: TimePaging
 
     def __call__(self, request: Request, response: Response) -> Page[T]:

@@ -58,7 +58,7 @@ MARKUP = (None, "RICH")
 CONTENT_TYPES = (*MARKUP, "PLAIN")
 
 
-def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
+def conversation(provider: str, payload: payloads.Conversation, raw: Raw | None) -> Conversation:
     """Translate one conversation; whether it is archived can only be written, not read."""
     members = payload.participants
     return Conversation(
@@ -75,7 +75,7 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
 
 
 def message(
-    conversation: Ref, me: str | None, origin: str, payload: payloads.Item, raw: Raw
+    conversation: Ref, me: str | None, origin: str, payload: payloads.Item, raw: Raw | None
 ) -> Message:
     """Translate one item; `origin` is what the URLs of files are relative to."""
     provider, text = conversation.provider, payload.text or NO_TEXT
@@ -113,7 +113,7 @@ def message(
 
 
 def participant(
-    conversation: Ref, type_: str, payload: payloads.Participant, raw: Raw
+    conversation: Ref, type_: str, payload: payloads.Participant, raw: Raw | None
 ) -> Participant:
     """Translate one participant; `type_` is what was asked for."""
     user = Ref(conversation.provider, payload.user_id)

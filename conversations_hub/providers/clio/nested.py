@@ -24,7 +24,7 @@ class Nested(Generic[P, T]):
 
     payload: type[P]
     path: tuple[str, ...]
-    translate: Callable[[P, Raw], T]
+    translate: Callable[[P, Raw | None], T]
 
     def __call__(self, request: Request, response: Response) -> Page[T]:  # noqa: ARG002
         """Translate every record; a broken one does not take its neighbours along."""
@@ -35,10 +35,12 @@ class Nested(Generic[P, T]):
             at = f"{place}[{index}]"
             try:
                 record = convert(value, self.payload, at)
-                items.append(translated(self.translate, record, Raw(source, index), at))
+                kept = Raw(source, index) if response.keep_raw else None
+                items.append(translated(self.translate, record, kept, at))
             except TranslationError as error:
                 broken.append((len(items), error))
-        return Page(items=tuple(items), raw=Raw(Source(response.body)), broken=tuple(broken))
+        raw = Raw(Source(response.body)) if response.keep_raw else None
+        return Page(items=tuple(items), raw=raw, broken=tuple(broken))
 
     def _found(self, response: Response) -> list[Any]:
         found = dig(decoded(response, response.body), self.path)

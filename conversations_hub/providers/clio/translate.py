@@ -39,7 +39,7 @@ TYPES: dict[str, tuple[str, Role, Direction]] = {
 SOMEBODY = ("member", Role.UNKNOWN, Direction.UNKNOWN)
 
 
-def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
+def conversation(provider: str, payload: payloads.Conversation, raw: Raw | None) -> Conversation:
     """Translate one conversation."""
     last, ref = payload.last_message, Ref(provider, str(payload.id))
     return Conversation(
@@ -56,7 +56,7 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
     )
 
 
-def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
+def message(conversation: Ref, payload: payloads.Message, raw: Raw | None) -> Message:
     """Translate one message; whether its body is plain or HTML, Clio does not say."""
     provider, document = conversation.provider, payload.document
     created, updated = payload.created_at, payload.updated_at
@@ -84,7 +84,7 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     )
 
 
-def participant(conversation: Ref, payload: payloads.Membership, raw: Raw) -> Participant:
+def participant(conversation: Ref, payload: payloads.Membership, raw: Raw | None) -> Participant:
     """Translate one membership."""
     person = payload.member or payloads.Somebody()
     who = author(conversation.provider, conversation.id, person)
@@ -117,7 +117,7 @@ def people(
     conversation: Ref,
     members: Sequence[Ref],
     payload: payloads.Addresses,
-    raw: Raw,  # noqa: ARG001 - what every translation gets
+    raw: Raw | None,  # noqa: ARG001 - what every translation gets
 ) -> Mapping[Ref, Author]:
     """Find in a conversation's messages who its members are.
 

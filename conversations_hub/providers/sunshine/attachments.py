@@ -66,7 +66,7 @@ class Attachments(Account):
         )
 
 
-def _uploaded(file: Upload, payload: payloads.Uploaded, raw: Raw) -> Attachment:
+def _uploaded(file: Upload, payload: payloads.Uploaded, raw: Raw | None) -> Attachment:
     del raw
     return Attachment(
         name=file.name,

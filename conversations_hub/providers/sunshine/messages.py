@@ -267,9 +267,9 @@ def _destination(name: str | None) -> dict[str, str] | None:
     return {"integrationId" if USER_ID.fullmatch(name) else "integrationType": name}
 
 
-def _as_it_is(payload: Mapping[str, Any], raw: Raw) -> Mapping[str, Any]:
-    del payload
-    return raw
+def _as_it_is(payload: Mapping[str, Any], raw: Raw | None) -> Mapping[str, Any]:
+    del raw
+    return payload
 
 
 def _is_left(message: Message) -> bool:

@@ -56,7 +56,7 @@ NO_AUTHOR = payloads.Author()
 NO_CONTENT = payloads.Content()
 
 
-def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Conversation:
+def conversation(provider: str, payload: payloads.Conversation, raw: Raw | None) -> Conversation:
     """Translate one conversation."""
     created, updated = utc(payload.created_at), utc(payload.last_updated_at)
     return Conversation(
@@ -73,7 +73,7 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw) -> Con
     )
 
 
-def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
+def message(conversation: Ref, payload: payloads.Message, raw: Raw | None) -> Message:
     """Translate one message."""
     provider, metadata = conversation.provider, payload.metadata
     sender, content = payload.author or NO_AUTHOR, payload.content or NO_CONTENT
@@ -100,7 +100,7 @@ def message(conversation: Ref, payload: payloads.Message, raw: Raw) -> Message:
     )
 
 
-def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> Participant:
+def participant(conversation: Ref, payload: payloads.Participant, raw: Raw | None) -> Participant:
     """Translate one participant: an end user, whose name only the user's own record tells."""
     # The client that was used last comes first.
     client = next(iter(payload.client_associations or ()), None)

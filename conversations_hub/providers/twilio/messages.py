@@ -259,7 +259,7 @@ class Messages(Media):
     def _message_record(self, conversation: Ref) -> Record[payloads.Message, Message]:
         return Record(payload=payloads.Message, translate=self._message_of(conversation))
 
-    def _message_of(self, conversation: Ref) -> Callable[[payloads.Message, Raw], Message]:
+    def _message_of(self, conversation: Ref) -> Callable[[payloads.Message, Raw | None], Message]:
         return partial(translate.message, conversation, str(self.media).rstrip("/"))
 
 

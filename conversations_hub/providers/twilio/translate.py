@@ -48,7 +48,7 @@ ADDRESS = re.compile(r"\+\d{4,}|(whatsapp|rcs|messenger|sms|gbm|apple):.+", re.I
 def conversation(
     provider: str,
     payload: payloads.Conversation | payloads.ParticipantConversation,
-    raw: Raw,
+    raw: Raw | None,
 ) -> Conversation:
     """Translate one conversation."""
     return Conversation(
@@ -64,7 +64,7 @@ def conversation(
     )
 
 
-def message(conversation: Ref, media: str, payload: payloads.Message, raw: Raw) -> Message:
+def message(conversation: Ref, media: str, payload: payloads.Message, raw: Raw | None) -> Message:
     """Translate one message; its files are below the URL `media`."""
     provider, where = conversation.provider, payload.conversation_sid
     created, updated = payload.date_created, payload.date_updated
@@ -87,7 +87,7 @@ def message(conversation: Ref, media: str, payload: payloads.Message, raw: Raw) 
     )
 
 
-def participant(conversation: Ref, payload: payloads.Participant, raw: Raw) -> Participant:
+def participant(conversation: Ref, payload: payloads.Participant, raw: Raw | None) -> Participant:
     """Translate one participant."""
     binding = payload.messaging_binding or CHAT
     identity = payload.identity
