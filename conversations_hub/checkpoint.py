@@ -10,7 +10,7 @@ from typing import Any
 from attrs import field, frozen
 from yarl import URL
 
-from conversations_hub import codec, models
+from conversations_hub import models
 from conversations_hub.errors import CheckpointError, ConfigurationError
 from conversations_hub.models import Ref
 from conversations_hub.recipes import Question
@@ -64,7 +64,7 @@ class Checkpoint:
 
 def write(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the checkpoint as a JSON-able value."""
-    value: dict[str, Any] = codec.to_json(checkpoint)
+    value: dict[str, Any] = _codec().to_json(checkpoint)
     return value
 
 
@@ -73,7 +73,7 @@ def read(value: Any) -> Checkpoint:
     if not isinstance(value, Mapping) or value.get("version") != VERSION:
         raise CheckpointError(f"not a checkpoint of format version {VERSION}; start the walk anew")
     try:
-        checkpoint = codec.from_json(value, Checkpoint)
+        checkpoint = _codec().from_json(value, Checkpoint)
     except ConfigurationError as cause:
         raise CheckpointError(
             f"the checkpoint is damaged; start the walk anew ({cause})"
@@ -81,6 +81,13 @@ def read(value: Any) -> Checkpoint:
     if not checkpoint.questions:
         raise CheckpointError("the checkpoint is damaged: it asks nothing")
     return checkpoint
+
+
+def _codec() -> Any:
+    # Who saves no place need not wait for cattrs to be imported.
+    from conversations_hub import codec  # noqa: PLC0415
+
+    return codec
 
 
 def saved_arguments(arguments: Arguments) -> dict[str, Any]:

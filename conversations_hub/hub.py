@@ -6,8 +6,7 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
-from importlib.metadata import version
+from functools import cache, partial
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
@@ -92,7 +91,7 @@ class ConversationsHub:
             connections=connections,
             proxy=proxy,
             ssl=ssl,
-            user_agent=user_agent or f"conversations-hub/{version('conversations-hub')}",
+            user_agent=user_agent or _user_agent(),
         )
         self._fetcher = Fetcher(
             transport=self._transport,
@@ -564,6 +563,14 @@ class ConversationsHub:
 
     def _names(self) -> str:
         return f"this hub has {', '.join(self._fetcher.providers) or 'none'}"
+
+
+@cache
+def _user_agent() -> str:
+    # It takes longer to import than all of this module.
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return f"conversations-hub/{version('conversations-hub')}"
 
 
 def _of(part: Listing[T], whole: Listing[T]) -> Listing[T]:

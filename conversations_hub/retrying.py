@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-import backoff
-
 if TYPE_CHECKING:
     from conversations_hub.errors import ProviderError
 
@@ -31,6 +29,9 @@ def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | 
 
 def pauses(longest: float = 20.0) -> Iterator[float]:
     """Yield growing pauses in seconds, spread at random so that many callers do not meet again."""
+    # Imported by whoever has to wait anyway.
+    import backoff  # noqa: PLC0415
+
     growing = backoff.expo(base=2, factor=0.5, max_value=longest)
     growing.send(None)
     for pause in growing:
