@@ -73,7 +73,7 @@ def read(value: Any) -> Checkpoint:
     if not isinstance(value, Mapping) or value.get("version") != VERSION:
         raise CheckpointError(f"not a checkpoint of format version {VERSION}; start the walk anew")
     try:
-        checkpoint = _codec().from_json(value, Checkpoint)
+        checkpoint: Checkpoint = _codec().from_json(value, Checkpoint)
     except ConfigurationError as cause:
         raise CheckpointError(
             f"the checkpoint is damaged; start the walk anew ({cause})"

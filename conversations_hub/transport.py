@@ -110,6 +110,10 @@ class Transport:
             request=request,
             operation=operation,
             line=line,
+            # Unless it has to queue, it is bounded by its own timeout: one is cheaper than two.
+            brief=not (
+                self._gate.locked() or provider.rate or request.file or self.timeout > self.deadline
+            ),
         )
 
     async def open(
@@ -150,22 +154,29 @@ class Transport:
         request: Request,
         operation: str,
         line: _Line,
+        brief: bool = False,
     ) -> A:
-        planned: Iterator[float] | None = None
-        last: ProviderError | None = None
+        """Try until the deadline; a `brief` attempt ends before it by itself."""
         name = provider.name if provider else None
+        end, last = asyncio.get_running_loop().time() + self.deadline, None
+        if brief:
+            try:
+                return await attempt()
+            except ProviderError as error:
+                last = error
+        planned = islice(pauses(), self.retries)
         try:
-            async with asyncio.timeout(self.deadline) as clock:
+            async with asyncio.timeout_at(end):
                 while True:
+                    if last is not None:
+                        if not _may_repeat(request, last):
+                            raise last
+                        await asyncio.sleep(_pause(last, planned, end))
+                        log.debug("%s.%s: asking again", name, operation)
                     try:
                         return await attempt()
                     except ProviderError as error:
                         last = error
-                    if not _may_repeat(request, last):
-                        raise last
-                    planned = planned or islice(pauses(), self.retries)
-                    await asyncio.sleep(_pause(last, planned, clock))
-                    log.debug("%s.%s: asking again", name, operation)
         except TimeoutError as cause:
             raise TransportError(
                 f"no answer from {request.place} within {self.deadline:g} s",
@@ -200,7 +211,7 @@ class Transport:
         else:
             async with self._turns_of(provider, provider.rate).one(), self._gate:
                 response = await self._exchange(provider, request, operation, line)
-        self._learn(provider, response)
+        self._learn(provider, response.headers.get("Date"))
         if 200 <= response.status < 300:
             return response
         # What aiohttp gives cannot be pickled, and errors can.
@@ -250,6 +261,14 @@ class Transport:
         self, provider: Provider | None, request: Request, operation: str, accept: str
     ) -> Stream:
         self._session()
+        if provider and provider.rate and request.url.origin() in provider.origins:
+            async with self._turns_of(provider, provider.rate).one():
+                return await self._begun(provider, request, operation, accept)
+        return await self._begun(provider, request, operation, accept)
+
+    async def _begun(
+        self, provider: Provider | None, request: Request, operation: str, accept: str
+    ) -> Stream:
         hops, asked = HOPS, request
         await self._gate.acquire()
         stream = Stream(
@@ -314,9 +333,8 @@ class Transport:
         form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
         return form
 
-    def _learn(self, provider: Provider, response: Response) -> None:
+    def _learn(self, provider: Provider, told: str | None) -> None:
         """Remember how far a provider's clock is from ours, each time that it has moved on."""
-        told = response.header("Date")
         if told is None or told == self._told.get(provider.name):
             return
         self._told[provider.name] = told
@@ -487,12 +505,12 @@ def _refusal(
     )
 
 
-def _pause(error: ProviderError, planned: Iterator[float], clock: asyncio.Timeout) -> float:
+def _pause(error: ProviderError, planned: Iterator[float], end: float) -> float:
     """Return how long to wait, or raise the error where waiting is of no use."""
     pause = next(planned, None)
     if pause is not None:
         pause = pause_after(error, pause)
-    left = (clock.when() or 0.0) - asyncio.get_running_loop().time()
+    left = end - asyncio.get_running_loop().time()
     if pause is None or pause >= left:
         raise error
     return pause
