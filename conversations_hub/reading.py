@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
 
@@ -188,10 +187,11 @@ def translated(translate: Callable[[P, Raw | None], T], record: P, raw: Raw | No
 def convert(value: Any, payload: type[P], at: str) -> P:
     """Read a decoded value as a payload, or say which field is not as it should be."""
     if _has_parts(cast("Hashable", payload)):
-        # Beyond 64 bits, msgspec writes no number.
-        return cast("P", part(json.dumps(value).encode(), payload, at))
-    with _placed(at):
+        return cast("P", part(_encoded(value), payload, at))
+    try:
         return msgspec.convert(value, payload)
+    except msgspec.ValidationError as cause:
+        raise _misread(cause, at) from cause
 
 
 def part(body: bytes, payload: Any, at: str) -> Any:
@@ -200,18 +200,23 @@ def part(body: bytes, payload: Any, at: str) -> Any:
     What comes again and again is best remembered by its bytes: then it is read and translated
     once.
     """
-    with _placed(at):
-        return _decoder(payload).decode(body)
-
-
-@contextmanager
-def _placed(at: str) -> Iterator[None]:
     try:
-        yield
+        return _decoder(payload).decode(body)
     except msgspec.DecodeError as cause:
-        what, _, where = str(cause).partition(" - at `$")
-        path = at + where.rstrip("`")
-        raise TranslationError(f"{what} at {path}", path=path) from cause
+        raise _misread(cause, at) from cause
+
+
+def _misread(cause: Exception, at: str) -> TranslationError:
+    what, _, where = str(cause).partition(" - at `$")
+    path = at + where.rstrip("`")
+    return TranslationError(f"{what} at {path}", path=path)
+
+
+def _encoded(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except OverflowError:  # a number of more than 64 bits
+        return json.dumps(value).encode()
 
 
 @lru_cache(maxsize=256)

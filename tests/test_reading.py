@@ -11,7 +11,7 @@ from yarl import URL
 
 from conversations_hub import PagingError, TranslationError
 from conversations_hub.paging import SinglePage
-from conversations_hub.reading import Record, Records
+from conversations_hub.reading import ABSENT, Part, Record, Records, part
 from conversations_hub.wire import Request, Response
 from strategies import json_values
 from support import CURSOR, Thing, conversation, ids, page
@@ -183,3 +183,44 @@ def test_a_moment_beyond_time_breaks_its_record_alone():
     got = read(page(["1", "2", "3"]), reader)
     assert ids(got.items) == ["1", "3"]
     assert len(got.broken) == 1
+
+
+class Letter(Struct, frozen=True):
+    """A payload of which a part is read apart."""
+
+    id: str
+    sender: Part = ABSENT
+
+
+def signed(payload, raw):
+    sender = part(bytes(payload.sender), Thing | None, "sender")
+    return conversation("acme", Thing(id=payload.id, name=sender.name if sender else None), raw)
+
+
+LETTERS = Records(payload=Letter, items="things", translate=signed, paging=SinglePage())
+
+
+def test_a_part_is_read_where_it_is_translated():
+    got = read(
+        b'{"things": [{"id": "1", "sender": {"id": "9", "name": "Ann"}}, {"id": "2"}, '
+        b'{"id": "3", "sender": null}]}',
+        LETTERS,
+    )
+    assert [item.title for item in got.items] == ["Ann", None, None]
+
+
+@pytest.mark.parametrize(
+    "other", [b"1", b"1" + b"0" * 30, b"1e999", rb'"\ud83d"'], ids=["plain", "long", "much", "half"]
+)
+def test_a_broken_part_breaks_its_record_and_says_where(other):
+    """Whatever else is odd about its neighbours."""
+    got = read(
+        b'{"things": [{"id": "1", "x": %b, "sender": {"id": "9"}}, '
+        b'{"id": "2", "sender": {"id": 9}}, {"id": "3", "sender": {"id": "9", "name": "Ann"}}]}'
+        % other,
+        LETTERS,
+    )
+    assert ids(got.items) == ["1", "3"]
+    assert got.items[1].title == "Ann"
+    [(place, error)] = got.broken
+    assert (place, error.path) == (1, "things[1].sender.id")
