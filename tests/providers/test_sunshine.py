@@ -4,7 +4,6 @@ import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import pytest
 from attrs import evolve
 from yarl import URL
@@ -41,7 +40,7 @@ from conversations_hub.providers.sunshine import payloads, translate
 from conversations_hub.providers.sunshine.emulator import SunshineApi, SunshineSwitches
 from conversations_hub.providers.sunshine.paging import BACKWARDS, FORWARDS
 from conversations_hub.raw import Raw
-from conversations_hub.reading import Answer
+from conversations_hub.reading import Answer, convert
 from conversations_hub.wire import Request, Response
 
 APP = "6601f0aa9d2c41b7e5a3c001"
@@ -251,7 +250,7 @@ PARTICIPANTS = {
 @pytest.mark.parametrize("name", MESSAGES)
 def test_messages(sample, name):
     payload = sample("sunshine", f"message-{name}")
-    read = msgspec.convert(payload, payloads.Message)
+    read = convert(payload, payloads.Message, "$")
     got = translate.message(HERE, read, Raw.of(payload))
     assert got == MESSAGES[name]
     assert got.raw == payload
@@ -260,7 +259,7 @@ def test_messages(sample, name):
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_conversations(sample, name):
     payload = sample("sunshine", f"conversation-{name}")
-    read = msgspec.convert(payload, payloads.Conversation)
+    read = convert(payload, payloads.Conversation, "$")
     got = translate.conversation("sunshine", read, Raw.of(payload))
     assert got == CONVERSATIONS[name]
     assert got.raw == payload
@@ -269,7 +268,7 @@ def test_conversations(sample, name):
 @pytest.mark.parametrize("name", PARTICIPANTS)
 def test_participants(sample, name):
     payload = sample("sunshine", f"participant-{name}")
-    read = msgspec.convert(payload, payloads.Participant)
+    read = convert(payload, payloads.Participant, "$")
     got = translate.participant(HERE, read, Raw.of(payload))
     assert got == PARTICIPANTS[name]
     assert got.raw == payload
@@ -278,7 +277,7 @@ def test_participants(sample, name):
 def test_another_name_goes_into_every_ref():
     """Two accounts of one provider do not mix up their people."""
     body = {"id": "m", "author": {"type": "business"}, "quotedMessage": {"message": {"id": "q"}}}
-    read = msgspec.convert(body, payloads.Message)
+    read = convert(body, payloads.Message, "$")
     got = translate.message(Ref("second", "c"), read, Raw.of(body))
     refs = (got.ref, got.author.ref, got.reply_to)
     assert [ref.provider for ref in refs] == ["second"] * 3
@@ -298,7 +297,7 @@ def test_business_author_by_agent(agent, id_):
         "author": {"type": "business", "displayName": "Dana"},
         "metadata": {"__zendesk_msg.agent.id": agent},
     }
-    read = msgspec.convert(body, payloads.Message)
+    read = convert(body, payloads.Message, "$")
     assert translate.message(HERE, read, Raw.of(body)).author.ref.id == id_
 
 
@@ -313,7 +312,7 @@ def test_business_author_by_agent(agent, id_):
 )
 def test_one_sign_makes_a_notice(sign):
     body = {"id": "m", "author": {"type": "business"}, "content": {"type": "text"}, **sign}
-    read = msgspec.convert(body, payloads.Message)
+    read = convert(body, payloads.Message, "$")
     got = translate.message(HERE, read, Raw.of(body))
     shown = (got.kind, got.direction, got.author.role)
     assert shown == (MessageKind.SYSTEM, Direction.SYSTEM, Role.SYSTEM)

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from conversations_hub.reading import ABSENT, Part
+
 # `gc=False`: what comes from JSON is in no cycle, so the garbage collector need not look.
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -118,11 +120,11 @@ class Quote(Struct, frozen=True, gc=False):
 
 
 class Message(Struct, frozen=True, gc=False, rename="camel"):
-    """A message; a deleted one may have no content."""
+    """A message; a deleted one may have no content, and few people write them all."""
 
     id: str
     received: Moment | None = None
-    author: Author | None = None
+    author: Part = ABSENT
     content: Content | None = None
     activity: Activity | None = None
     quoted_message: Quote | None = None

@@ -22,10 +22,12 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.sunshine import payloads
 from conversations_hub.raw import Raw
+from conversations_hub.reading import part
 from conversations_hub.wire import utc
 
 # An enum's member is looked up anew each time; here it matters.
 NOTICE, UNKNOWN = MessageKind.SYSTEM, MessageKind.UNKNOWN
+SYSTEM = Direction.SYSTEM
 SENT, DELETED = MessageState.SENT, MessageState.DELETED
 
 CONVERSATION_KINDS = {
@@ -76,19 +78,22 @@ def conversation(provider: str, payload: payloads.Conversation, raw: Raw | None)
 def message(conversation: Ref, payload: payloads.Message, raw: Raw | None) -> Message:
     """Translate one message."""
     provider, metadata = conversation.provider, payload.metadata
-    sender, content = payload.author or NO_AUTHOR, payload.content or NO_CONTENT
-    subtypes, type_, text = sender.subtypes, content.type, content.text
-    notice = payload.activity is not None or bool(subtypes and "activity" in subtypes)
-    agent = _agent(metadata) if metadata else None
-    direction, author = _sender(provider, sender, agent, notice)
+    content = payload.content or NO_CONTENT
+    type_, text = content.type, content.text
+    direction, author = _sender(
+        provider,
+        bytes(payload.author),
+        _agent(metadata) if metadata else None,
+        payload.activity is not None,
+    )
     deleted, quote = payload.deleted is True, payload.quoted_message
     files = content.media_url or content.items
     return Message(
         ref=Ref(provider, payload.id),
         conversation=conversation,
-        kind=NOTICE if notice else MESSAGE_KINDS.get(type_, UNKNOWN) if type_ else UNKNOWN,
+        kind=NOTICE if direction is SYSTEM else MESSAGE_KINDS.get(type_ or "", UNKNOWN),
         direction=direction,
-        author=author if payload.author else None,
+        author=author,
         text=None if deleted else text or _shown(content),
         html=None if deleted else content.html_text,
         attachments=_attachments(content) if files and not deleted else (),
@@ -124,13 +129,16 @@ def _agent(metadata: Mapping[str, Any]) -> str | None:
 # The same few people write most of a conversation.
 @lru_cache(maxsize=4096)
 def _sender(
-    provider: str, author: payloads.Author, agent: str | None, notice: bool
-) -> tuple[Direction, Author]:
+    provider: str, told: bytes, agent: str | None, happened: bool
+) -> tuple[Direction, Author | None]:
+    """Tell who wrote a message and which way it went; by the system where something happened."""
+    found: payloads.Author | None = part(told, payloads.Author | None, "author")
+    author = found or NO_AUTHOR
     ref = _author_ref(provider, author, agent)
-    if notice:
-        return Direction.SYSTEM, Author(ref=ref, name=author.display_name, role=Role.SYSTEM)
-    direction = DIRECTIONS.get(author.type or "", Direction.UNKNOWN)
-    return direction, Author(ref=ref, name=author.display_name, role=_role(author))
+    direction, role = DIRECTIONS.get(author.type or "", Direction.UNKNOWN), _role(author)
+    if happened or "activity" in (author.subtypes or ()):
+        direction, role = SYSTEM, Role.SYSTEM
+    return direction, Author(ref=ref, name=author.display_name, role=role) if found else None
 
 
 def _author_ref(provider: str, author: payloads.Author, agent: str | None) -> Ref | None:
