@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -76,13 +75,22 @@ async def main() -> None:
     parser.add_argument("--conversations", type=int, default=500)
     parser.add_argument("--milliseconds", type=int, help="wait so long, whatever the figure says")
     options = parser.parse_args()
-    servers = apart()
+    servers = apart(options)
     world = Twilio(page=await emulated.messages("twilio"), messages=PAGES * PAGE, size=PAGE)
     refs = [world.ref(number) for number in range(options.conversations)]
     with served(world, servers) as server:
         await against_others(options, world, server.address, refs)
-    for milliseconds, concurrency in LATENCIES:
-        await against_the_clock(options, world, servers, refs, (milliseconds, concurrency))
+        for milliseconds, concurrency in LATENCIES:
+            seconds = (options.milliseconds or milliseconds) / 1000
+            server.hold_back(seconds)
+            provider = world.provider(server.address)
+            async with ConversationsHub(provider, connections=concurrency) as hub:
+                run = through_the_hub(hub, refs, concurrency)
+                times = await interleaved({"hub": run}, few := max(1, options.rounds // 4))
+            # What the waiting alone takes.
+            ideal = len(refs) * PAGES * seconds / concurrency
+            name = f"bulk: ideal ÷ actual, {milliseconds} ms, {concurrency} at a time: wall"
+            record(options, name, Spread.of(ideal / taken for taken in times["hub"].wall), few)
 
 
 async def against_others(
@@ -104,31 +112,6 @@ async def against_others(
         name = f"bulk: {ours} ÷ {theirs}"
         record(options, f"{name}: wall", ratio(times[ours].wall, times[theirs].wall))
         record(options, f"{name}: CPU of the client", ratio(times[ours].cpu, times[theirs].cpu))
-
-
-async def against_the_clock(
-    options: argparse.Namespace,
-    world: Twilio,
-    servers: int,
-    refs: list[Ref],
-    setting: tuple[int, int],
-) -> None:
-    """Compare with the time that the waiting alone takes."""
-    milliseconds, concurrency = setting
-    waits = (options.milliseconds or milliseconds) / 1000
-    ideal = len(refs) * PAGES * waits / concurrency
-    rounds, found = max(1, options.rounds // 4), []
-    with served(world, servers, latency=waits) as server:
-        provider = world.provider(server.address)
-        async with ConversationsHub(provider, connections=concurrency) as hub:
-            run = through_the_hub(hub, refs, concurrency)
-            await run()
-            for _ in range(rounds):
-                begun = time.perf_counter()
-                await run()
-                found.append(ideal / (time.perf_counter() - begun))
-    name = f"bulk: ideal ÷ actual, {milliseconds} ms, {concurrency} at a time: wall"
-    record(options, name, Spread.of(found), rounds)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ async def main() -> None:
     parser.add_argument("--long", action="store_true", help=f"{LONGEST:,} items, too")
     parser.add_argument("--share", type=float, default=1.0, help="of the items of each list")
     options = parser.parse_args()
-    servers = apart()
+    servers = apart(options)
     page = await emulated.messages("twilio")
     lengths = [*LENGTHS, LONGEST] if options.long else [*LENGTHS]
     contenders: dict[str, Contender] = {}

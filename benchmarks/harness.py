@@ -15,6 +15,8 @@ from attrs import frozen
 
 Contender = Callable[[], Awaitable[None]]
 
+NO_CORE = -1
+
 
 @frozen
 class Spread:
@@ -99,9 +101,11 @@ def cores() -> tuple[int, int]:
     return found[0], found[-1]
 
 
-def apart() -> int:
+def apart(options: argparse.Namespace) -> int:
     """Keep this process on a core of its own; return the one that is left for the server."""
     ours, servers = cores()
+    if options.unpinned:
+        return NO_CORE
     if not pin(ours) or ours == servers:
         print("client and server are not on a core each")
     return servers
@@ -111,6 +115,9 @@ def arguments(purpose: str | None, rounds: int) -> argparse.ArgumentParser:
     """Return a parser for what all the programs can be told."""
     parser = argparse.ArgumentParser(description=purpose)
     parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument(
+        "--unpinned", action="store_true", help="on any core, to try out several at a time"
+    )
     parser.add_argument(
         "--results", type=Path, default=results.KEPT, help="the file that the figures go to"
     )

@@ -121,7 +121,7 @@ async def main() -> None:
     parser = arguments(__doc__, rounds=30)
     parser.add_argument("--messages", type=int, default=20_000)
     options = parser.parse_args()
-    servers = apart()
+    servers = apart(options)
     for size in PAGES:
         await twilio_of(options, size, servers)
     for name in ("sunshine", "clio", "circuit"):

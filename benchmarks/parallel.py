@@ -45,7 +45,8 @@ async def worlds_of(pages: int) -> list[tuple[str, Any, dict[str, Any]]]:
 async def measure(
     options: argparse.Namespace, row: str, world: Any, asked: dict[str, Any], servers: int
 ) -> None:
-    with served(world, servers, latency=options.milliseconds / 1000) as server:
+    with served(world, servers) as server:
+        server.hold_back(options.milliseconds / 1000)
         async with ConversationsHub(world.provider(server.address)) as hub:
             reader = Reader(hub, world, server)
             serial = {name: value for name, value in asked.items() if name != "parallel"}
@@ -84,7 +85,7 @@ async def main() -> None:
     if "parallel" not in inspect.signature(ConversationsHub.messages).parameters:
         print("parallel: this hub reads a list from one place alone")
         return
-    servers = apart()
+    servers = apart(options)
     for row, world, asked in await worlds_of(options.pages):
         await measure(options, row, world, asked, servers)
 

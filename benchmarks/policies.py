@@ -44,7 +44,7 @@ async def main() -> None:
     parser = arguments(__doc__, rounds=60)
     parser.add_argument("--requests", type=int, default=500, help="in each round")
     options = parser.parse_args()
-    servers = apart()
+    servers = apart(options)
     world = Twilio(page=await emulated.messages("twilio"), messages=100)
     with served(world, servers) as server:
         provider = world.provider(server.address)

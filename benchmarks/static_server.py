@@ -10,7 +10,7 @@ import asyncio
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import c_ulong
+from ctypes import c_double, c_ulong
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -29,31 +29,35 @@ class World(Protocol):
 
 @frozen
 class Served:
+    """A server that is up, and what it shares with those who ask it."""
+
     address: str
     counted: Any
+    held_back: Any
 
     @property
     def requests(self) -> int:
         """How many requests came so far."""
         return int(self.counted.value)
 
+    def hold_back(self, seconds: float) -> None:
+        """Let each answer take so long, from now on."""
+        self.held_back.value = seconds
+
 
 @contextmanager
-def served(world: World, core: int, *, latency: float = 0.0, keep: bool = True) -> Iterator[Served]:
-    """Serve a world while entered; each answer is held back for `latency` seconds.
-
-    What is asked for once need not be kept; it is made anew each time without `keep`.
-    """
+def served(world: World, core: int, *, keep: bool = True) -> Iterator[Served]:
+    """Serve a world while entered; without `keep` each answer is made anew."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    counted = context.Value(c_ulong, lock=False)
-    answers = Answers(world=world, counted=counted, latency=latency, keep=keep)
+    counted, held_back = context.Value(c_ulong, lock=False), context.Value(c_double, lock=False)
+    answers = Answers(world=world, counted=counted, held_back=held_back, keep=keep)
     server = context.Process(target=_serve, args=(theirs, answers, core), daemon=True)
     server.start()
-    # So that a server that dies is the end of the pipe.
+    # So that the end of the server is the end of the pipe.
     theirs.close()
     try:
-        yield Served(ours.recv(), counted)
+        yield Served(ours.recv(), counted, held_back)
     finally:
         server.terminate()
         server.join()
@@ -79,7 +83,7 @@ class Answers:
 
     world: World
     counted: Any
-    latency: float
+    held_back: Any
     keep: bool
     address: str = ""
     made: dict[bytes, bytes] = field(factory=dict)
@@ -113,8 +117,7 @@ class Connected(asyncio.Protocol):
             self.answer(self.answers[head.split(b" ", 2)[1]])
 
     def answer(self, data: bytes) -> None:
-        if self.answers.latency:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self.answers.latency, self.transport.write, data)
+        if seconds := self.answers.held_back.value:
+            asyncio.get_running_loop().call_later(seconds, self.transport.write, data)
         else:
             self.transport.write(data)

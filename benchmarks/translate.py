@@ -10,7 +10,7 @@ import msgspec
 import orjson
 from emulated import FULL, page_of_messages
 from figures import PROVIDERS
-from harness import Spread, Times, arguments, cores, interleaved, pin, quotients, record, repeated
+from harness import Spread, Times, apart, arguments, interleaved, quotients, record, repeated
 
 from conversations_hub.models import Message
 from conversations_hub.recipes import Listing
@@ -66,7 +66,7 @@ def checked(listing: Listing[Message], response: Response, broken: int) -> tuple
 async def main() -> None:
     parser = arguments(__doc__, rounds=60)
     options = parser.parse_args()
-    pin(cores()[0])
+    apart(options)
     table: dict[str, list[list[float]]] = {title: [] for title in COLUMNS}
     for name, shown in PROVIDERS.items():
         size, times = await times_of(name, options.rounds)

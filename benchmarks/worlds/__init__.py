@@ -6,16 +6,9 @@ its own. Whatever conversation is asked for has them all.
 
 from __future__ import annotations
 
-import emulated
-
 from worlds.circuit import Circuit
 from worlds.clio import Clio
 from worlds.sunshine import Sunshine
 from worlds.twilio import Twilio
 
 KINDS = {"twilio": Twilio, "sunshine": Sunshine, "clio": Clio, "circuit": Circuit}
-
-
-async def world(name: str, messages: int) -> Circuit | Clio | Sunshine | Twilio:
-    """Return a provider whose conversations have so many messages."""
-    return KINDS[name](page=await emulated.messages(name), messages=messages)
