@@ -1,7 +1,7 @@
 """A guard against slowness: how many functions are called, which is the same on every machine.
 
 Counted are the calls of the package's own functions and those that they make of C's. The limits are
-a tenth above what was counted with Python 3.11; later releases make fewer.
+a tenth above what was counted with Python 3.11.
 """
 
 import sys
@@ -91,7 +91,7 @@ async def test_a_message_takes_few_calls_to_read(name):
 
 
 async def test_a_request_takes_few_calls(serve, sample):
-    """The least of many: an answer that comes in two pieces resumes everybody who waits once more."""
+    """The least of many counts, since an answer in two pieces wakes everybody who waits twice."""
     body = sample("twilio", "message-chat")
 
     async def answer(request):
