@@ -129,6 +129,7 @@ def _parallel() -> list[Figure]:
     rows = {
         "Circuit, evenly spread, 16 at a time": (least(13), most(25)),
         "Circuit, skewed, 16 at a time": (least(10), most(25)),
+        "Twilio's conversations, day by day, 16 at a time": (None, None),
         "Twilio, from both ends": (least(1.9), None),
         "Clio, from both ends": (least(1.9), None),
     }

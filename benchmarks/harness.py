@@ -7,7 +7,7 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import results
@@ -46,12 +46,12 @@ class Times:
     cpu: list[float]
 
 
-def quotients(ours: list[float], theirs: list[float]) -> list[float]:
+def quotients(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     """Divide round by round, so that what slows a whole round down cancels out."""
     return [a / b for a, b in zip(ours, theirs, strict=True)]
 
 
-def ratio(ours: list[float], theirs: list[float]) -> Spread:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
     return Spread.of(quotients(ours, theirs))
 
 

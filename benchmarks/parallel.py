@@ -5,76 +5,93 @@ from __future__ import annotations
 import argparse
 import asyncio
 import inspect
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import emulated
-from harness import Spread, apart, arguments, interleaved, ratio, record
-from static_server import Served, served
+from attrs import frozen
+from harness import Spread, apart, arguments, interleaved, quotients, ratio, record
+from static_server import served
 from worlds import Circuit, Clio, Twilio
 from worlds.circuit import BEGINNING, evenly, skewed
 
 from conversations_hub import ConversationsHub
 
-SIZE = 100
+SIZE, DAYS = 100, 365
 
 
-async def worlds_of(pages: int) -> list[tuple[str, Any, dict[str, Any]]]:
-    """Return what is to be read, and what the hub is told besides `parallel=`."""
+@frozen(kw_only=True)
+class Case:
+    """One long list, and from how many places it is read."""
+
+    row: str
+    world: Any
+    count: int
+    parallel: int
+    since: datetime | None = None
+
+    def read(self, hub: ConversationsHub, **options: int) -> AsyncIterator[Any]:
+        if isinstance(self.world, Twilio) and self.world.days:
+            return hub.conversations(**options)
+        return hub.messages(self.world.ref(), since=self.since, **options)
+
+
+async def cases(pages: int) -> list[Case]:
     count = pages * SIZE
-    circuit, twilio, clio = [
-        await emulated.messages(name) for name in ("circuit", "twilio", "clio")
-    ]
-    conversation = (await emulated.conversations("circuit"))[0]
+    page = {name: await emulated.messages(name) for name in ("circuit", "twilio", "clio")}
+    circuits = (await emulated.conversations("circuit"))[0]
+    twilios = (await emulated.conversations("twilio"))[0]
+    circuit = partial(Circuit, page=page["circuit"], messages=count, conversation=circuits)
+    twilio = partial(Twilio, page=page["twilio"], messages=count)
+    windowed = partial(Case, count=count, parallel=16)
     since = datetime.fromtimestamp(BEGINNING / 1000, UTC)
-    spread = {"evenly spread": evenly(count), "skewed": skewed(count)}
-    windows: list[tuple[str, Any, dict[str, Any]]] = [
-        (
-            f"Circuit, {how}, 16 at a time",
-            Circuit(page=circuit, messages=count, conversation=conversation, times=times),
-            {"parallel": 16, "since": since},
-        )
-        for how, times in spread.items()
-    ]
-    ends = {"Twilio": Twilio(page=twilio, messages=count), "Clio": Clio(page=clio, messages=count)}
-    return windows + [
-        (f"{name}, from both ends", world, {"parallel": 2}) for name, world in ends.items()
+    return [
+        windowed(
+            row="Circuit, evenly spread, 16 at a time",
+            world=circuit(times=evenly(count)),
+            since=since,
+        ),
+        windowed(
+            row="Circuit, skewed, 16 at a time", world=circuit(times=skewed(count)), since=since
+        ),
+        windowed(
+            row="Twilio's conversations, day by day, 16 at a time",
+            world=twilio(conversation=twilios, days=[i * DAYS // count for i in range(count)]),
+        ),
+        Case(row="Twilio, from both ends", world=twilio(), count=count, parallel=2),
+        Case(
+            row="Clio, from both ends",
+            world=Clio(page=page["clio"], messages=count),
+            count=count,
+            parallel=2,
+        ),
     ]
 
 
-async def measure(
-    options: argparse.Namespace, row: str, world: Any, asked: dict[str, Any], servers: int
-) -> None:
-    with served(world, servers) as server:
+async def measure(options: argparse.Namespace, case: Case, servers: int) -> None:
+    requests: dict[str, list[int]] = {"serial": [], "parallel": []}
+    with served(case.world, servers) as server:
         server.hold_back(options.milliseconds / 1000)
-        async with ConversationsHub(world.provider(server.address)) as hub:
-            reader = Reader(hub, world, server)
-            serial = {name: value for name, value in asked.items() if name != "parallel"}
+        async with ConversationsHub(case.world.provider(server.address)) as hub:
+
+            async def read(how: str, **asked: int) -> None:
+                before, seen = server.requests, set()
+                async for item in case.read(hub, **asked):
+                    seen.add(item.ref.id)
+                assert len(seen) == case.count
+                requests[how].append(server.requests - before)
+
             contenders = {
-                "serial": lambda: reader.read("serial", serial),
-                "parallel": lambda: reader.read("parallel", asked),
+                "serial": lambda: read("serial"),
+                "parallel": lambda: read("parallel", parallel=case.parallel),
             }
             times = await interleaved(contenders, options.rounds)
     speed = ratio(times["serial"].wall, times["parallel"].wall)
-    record(options, f"parallel: {row}: speed-up", speed)
-    serial_requests, requests = reader.requests["serial"], reader.requests["parallel"]
-    more = [100 * (a / b - 1) for a, b in zip(requests, serial_requests, strict=True)]
-    record(options, f"parallel: {row}: more requests", Spread.of(more))
-
-
-class Reader:
-    """Reads a conversation and remembers how many requests that took."""
-
-    def __init__(self, hub: ConversationsHub, world: Any, server: Served) -> None:
-        self.hub, self.world, self.server = hub, world, server
-        self.requests: dict[str, list[int]] = {"serial": [], "parallel": []}
-
-    async def read(self, how: str, asked: dict[str, Any]) -> None:
-        before, seen = self.server.requests, set()
-        async for message in self.hub.messages(self.world.ref(), **asked):
-            seen.add(message.ref.id)
-        assert len(seen) == self.world.messages
-        self.requests[how].append(self.server.requests - before)
+    record(options, f"parallel: {case.row}: speed-up", speed)
+    more = [100 * (one - 1) for one in quotients(requests["parallel"], requests["serial"])]
+    record(options, f"parallel: {case.row}: more requests", Spread.of(more))
 
 
 async def main() -> None:
@@ -86,8 +103,8 @@ async def main() -> None:
         print("parallel: this hub reads a list from one place alone")
         return
     servers = apart(options)
-    for row, world, asked in await worlds_of(options.pages):
-        await measure(options, row, world, asked, servers)
+    for case in await cases(options.pages):
+        await measure(options, case, servers)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -18,11 +20,12 @@ ACCOUNT, TOKEN = "AC" + "0" * 32, "token"
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-@frozen(kw_only=True)
+# Slots and what is made of the fields do not go together in the attrs releases that we allow.
+@frozen(kw_only=True, slots=False)
 class Twilio:
     """`size` makes pages of so many messages, whatever the client asks for.
 
-    A number of conversations are one of each of the `days`, in turn.
+    A conversation begins on each of the `days`, counted from the beginning.
     """
 
     page: Sequence[Record]
@@ -71,26 +74,26 @@ class Twilio:
         }
 
     def _conversations(self, url: URL) -> bytes:
-        """Both days count; the newest comes first."""
+        """Return a page of those between two days, which both count; the newest comes first."""
         first, last = url.query.get("StartDate", ""), url.query.get("EndDate", "9")
-        numbers = [
-            number
-            for number in reversed(range(len(self.days)))
-            if first[:10] <= self._created(number)[:10] <= last[:10]
-        ]
+        start = bisect_left(self._created, first[:10])
+        stop = bisect_right(self._created, f"{last[:10]}T24")
+        numbers = range(start, stop)[::-1]
         size = int(url.query["PageSize"])
         rows = [self._conversation(number) for number in _cut(url, numbers, size)]
         return _page(url, "conversations", rows, size, len(numbers))
 
     def _conversation(self, number: int) -> Record:
-        created = self._created(number)
-        sid = {"sid": f"CH{number:032x}"}
-        return {**(self.conversation or {}), **sid, "date_created": created}
+        what = {"sid": self.ref(number).id, "date_created": self._created[number]}
+        return {**(self.conversation or {}), **what}
 
-    def _created(self, number: int) -> str:
-        seconds = number % 86_400
-        moment = BEGINNING + timedelta(days=self.days[number], seconds=seconds)
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    @cached_property
+    def _created(self) -> list[str]:
+        moments = (
+            BEGINNING + timedelta(days=day, seconds=number % 86_400)
+            for number, day in enumerate(self.days)
+        )
+        return sorted(f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in moments)
 
 
 def _number(url: URL) -> int:
