@@ -1,114 +1,117 @@
-"""Measures the messages of many conversations at a time: the hub, and hand-written aiohttp."""
+"""Measures the messages of many conversations at a time: the hub, by hand, and Twilio's SDK."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 import aiohttp
-import orjson
-from harness import cores, interleaved, pin, ratio
-from listing import ACCOUNT, TOKEN, conversation
+import by_hand
+import emulated
+import vendors
+from harness import Contender, Spread, apart, arguments, interleaved, ratio, record
 from static_server import served
+from worlds import Twilio
+from yarl import URL
 
-from conversations_hub import ConversationsHub, Ref
-from conversations_hub.providers.twilio import Twilio
+from conversations_hub import ConversationsHub
+from conversations_hub.models import Ref
 
 PAGES, PAGE = 2, 50
-LATENCIES = ((0.08, 32), (0.08, 64), (0.02, 32), (0.02, 64))
+AT_ONCE = 32
+LATENCIES = ((80, 32), (80, 64), (20, 32), (20, 64))
 
 
-def sids(count: int) -> list[str]:
-    return [f"CH{number:032x}" for number in range(count)]
-
-
-def provider(base_url: str) -> Twilio:
-    return Twilio(account_sid=ACCOUNT, auth_token=TOKEN, base_url=base_url)
-
-
-def through_the_hub(hub: ConversationsHub, names: list[str], concurrency: int):
-    refs = [Ref("twilio", name) for name in names]
-
+def through_the_hub(hub: ConversationsHub, refs: list[Ref], concurrency: int) -> Contender:
     async def run() -> None:
         seen = 0
         async for result in hub.fetch_messages(refs, concurrency=concurrency):
             assert result.value is not None
             seen += len(result.value)
-        assert seen == len(names) * PAGES * PAGE
+        assert seen == len(refs) * PAGES * PAGE
 
     return run
 
 
-def bare(session: aiohttp.ClientSession, base_url: str, names: list[str], concurrency: int):
-    """Let workers share one iterator, follow the links and make dicts, with nothing around it."""
+def by_workers(refs: list[Ref], count: Callable[[Ref], Awaitable[int]]) -> Contender:
+    """Let workers share one iterator, with nothing around it."""
 
-    async def worker(left, found) -> None:
-        for name in left:
-            messages = []
-            url = f"{base_url}/v1/Conversations/{name}/Messages?PageSize=100"
-            while url:
-                async with session.get(url) as answer:
-                    page = orjson.loads(await answer.read())
-                messages += page["messages"]
-                url = page["meta"]["next_page_url"]
-            found.append(len(messages))
+    async def worker(left: Iterable[Ref]) -> int:
+        return sum([await count(ref) for ref in left])
 
     async def run() -> None:
-        left, found = iter(names), list[int]()
-        await asyncio.gather(*(worker(left, found) for _ in range(concurrency)))
-        assert sum(found) == len(names) * PAGES * PAGE
+        left = iter(refs)
+        found = await asyncio.gather(*(worker(left) for _ in range(AT_ONCE)))
+        assert sum(found) == len(refs) * PAGES * PAGE
 
     return run
+
+
+def counted_by_hand(
+    session: aiohttp.ClientSession, address: str
+) -> Callable[[Ref], Awaitable[int]]:
+    async def count(ref: Ref) -> int:
+        messages = []
+        text = f"{address}/v1/Conversations/{ref.id}/Messages?PageSize=100"
+        async for records in by_hand.pages(session, "twilio", URL(text, encoded=True)):
+            messages += records
+        return len(messages)
+
+    return count
+
+
+def counted_by_the_sdk(client: Any) -> Callable[[Ref], Awaitable[int]]:
+    async def count(ref: Ref) -> int:
+        listed = client.conversations.v1.conversations(ref.id).messages
+        return len(await listed.list_async(page_size=100))
+
+    return count
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, rounds=20)
     parser.add_argument("--conversations", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--milliseconds", type=int, help="wait so long, whatever the figure says")
     options = parser.parse_args()
-    ours, servers = cores()
-    pin(ours)
-    names = sids(options.conversations)
-    sizes = dict.fromkeys(names, PAGE)
-    records = await conversation(PAGES * PAGE)
-    print(f"{len(names)} conversations of {PAGES} pages, median of {options.rounds} rounds")
-    with served(records, sizes, servers) as base_url:
-        await against_bare(base_url, names, options.rounds)
-    for latency, concurrency in LATENCIES:
-        with served(records, sizes, servers, latency) as base_url:
-            await against_the_clock(base_url, names, latency, concurrency)
+    servers = apart(options)
+    world = Twilio(page=await emulated.messages("twilio"), messages=PAGES * PAGE, size=PAGE)
+    refs = [world.ref(number) for number in range(options.conversations)]
+    with served(world, servers) as server:
+        await against_others(options, world, server.address, refs)
+        for milliseconds, concurrency in LATENCIES:
+            seconds = (options.milliseconds or milliseconds) / 1000
+            server.hold_back(seconds)
+            provider = world.provider(server.address)
+            async with ConversationsHub(provider, connections=concurrency) as hub:
+                run = through_the_hub(hub, refs, concurrency)
+                times = await interleaved({"hub": run}, few := max(1, options.rounds // 4))
+            # What the waiting alone takes.
+            ideal = len(refs) * PAGES * seconds / concurrency
+            name = f"bulk: ideal ÷ actual, {milliseconds} ms, {concurrency} at a time: wall"
+            record(options, name, Spread.of(ideal / taken for taken in times["hub"].wall), few)
 
 
-async def against_bare(base_url: str, names: list[str], rounds: int) -> None:
-    twilio = provider(base_url)
-    connector = aiohttp.TCPConnector(limit=32)
+async def against_others(
+    options: argparse.Namespace, world: Twilio, address: str, refs: list[Ref]
+) -> None:
+    provider = world.provider(address)
     async with (
-        ConversationsHub(twilio) as hub,
-        aiohttp.ClientSession(headers=twilio.auth_headers(), connector=connector) as session,
+        ConversationsHub(provider) as hub,
+        by_hand.session_of(provider, AT_ONCE) as session,
+        vendors.twilio_async(address) as client,
     ):
         contenders = {
-            "bare": bare(session, base_url, names, 32),
-            "hub": through_the_hub(hub, names, 32),
+            "by hand": by_workers(refs, counted_by_hand(session, address)),
+            "hub": through_the_hub(hub, refs, AT_ONCE),
+            "Twilio's SDK, async": by_workers(refs, counted_by_the_sdk(client)),
         }
-        times = await interleaved(contenders, rounds)
-    wall = ratio(times["hub"].wall, times["bare"].wall)
-    cpu = ratio(times["hub"].cpu, times["bare"].cpu)
-    print(f"hub / bare aiohttp + orjson, 32 at a time: wall {wall}, CPU of the client {cpu}")
-
-
-async def against_the_clock(
-    base_url: str, names: list[str], latency: float, concurrency: int
-) -> None:
-    """Compare with the time that the waiting alone takes."""
-    ideal = len(names) * PAGES * latency / concurrency
-    async with ConversationsHub(provider(base_url), connections=concurrency) as hub:
-        run = through_the_hub(hub, names, concurrency)
-        await run()
-        begun = time.perf_counter()
-        await run()
-        actual = time.perf_counter() - begun
-    print(f"ideal / actual at {latency * 1000:g} ms, {concurrency} at a time: {ideal / actual:.2f}")
+        times = await interleaved(contenders, options.rounds)
+    for ours, theirs in (("hub", "by hand"), ("Twilio's SDK, async", "hub")):
+        name = f"bulk: {ours} ÷ {theirs}"
+        record(options, f"{name}: wall", ratio(times[ours].wall, times[theirs].wall))
+        record(options, f"{name}: CPU of the client", ratio(times[ours].cpu, times[theirs].cpu))
 
 
 if __name__ == "__main__":

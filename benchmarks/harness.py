@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
-import aiohttp
+import results
 from attrs import frozen
 
-from conversations_hub.emulator import Emulator
-from conversations_hub.models import Message, Ref
-from conversations_hub.recipes import Listing
-from conversations_hub.wire import Response
+Contender = Callable[[], Awaitable[None]]
+
+NO_CORE = -1
 
 
 @frozen
 class Spread:
-    """A ratio over many rounds: its median and the quarters beside it."""
+    """A value over many rounds: its median and the quarters beside it."""
 
     median: float
     low: float
     high: float
 
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread:
+        known = list(values)
+        if len(known) == 1:
+            return cls(known[0], known[0], known[0])
+        low, median, high = statistics.quantiles(known, n=4, method="inclusive")
+        return cls(median=median, low=low, high=high)
+
     def __str__(self) -> str:
-        return f"{self.median:5.2f} ({self.low:.2f}-{self.high:.2f})"
+        return f"{self.median:.2f} ({self.low:.2f}-{self.high:.2f})"
 
 
 @frozen
@@ -37,17 +46,16 @@ class Times:
     cpu: list[float]
 
 
-def ratio(ours: list[float], theirs: list[float]) -> Spread:
+def quotients(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
     """Divide round by round, so that what slows a whole round down cancels out."""
-    low, median, high = statistics.quantiles(
-        [a / b for a, b in zip(ours, theirs, strict=True)], n=4, method="inclusive"
-    )
-    return Spread(median=median, low=low, high=high)
+    return [a / b for a, b in zip(ours, theirs, strict=True)]
 
 
-async def interleaved(
-    contenders: Mapping[str, Callable[[], Awaitable[None]]], rounds: int
-) -> dict[str, Times]:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    return Spread.of(quotients(ours, theirs))
+
+
+async def interleaved(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Times]:
     """Run all of them in every round, back and forth: A B C, C B A.
 
     The garbage collector stays on, as it does for users; it starts every run with nothing to do
@@ -69,7 +77,7 @@ async def interleaved(
     return times
 
 
-def repeated(work: Callable[[], object], times: int) -> Callable[[], Awaitable[None]]:
+def repeated(work: Callable[[], object], times: int) -> Contender:
     """Make a contender of something short that does not wait."""
 
     async def run() -> None:
@@ -93,15 +101,33 @@ def cores() -> tuple[int, int]:
     return found[0], found[-1]
 
 
-async def page_of_messages(name: str, size: int) -> tuple[Listing[Message], Response]:
-    """Take a full page from an emulated provider, over HTTP."""
-    async with Emulator(only=[name]) as emulator, aiohttp.ClientSession() as session:
-        api = emulator[name]
-        provider = emulator.providers()[0]
-        longest = max(api.conversation_ids(), key=lambda one: len(api.message_ids(one)))
-        listing = provider.messages(Ref(name, longest), page_size=size)
-        headers = {**listing.request.headers, **provider.auth_headers()}
-        async with session.get(listing.request.url, headers=headers) as answer:
-            answer.raise_for_status()
-            body = await answer.read()
-    return listing, Response(status=200, body=body)
+def apart(options: argparse.Namespace) -> int:
+    """Keep this process on a core of its own; return the one that is left for the server."""
+    ours, servers = cores()
+    if options.unpinned:
+        return NO_CORE
+    if not pin(ours) or ours == servers:
+        print("client and server are not on a core each")
+    return servers
+
+
+def arguments(purpose: str | None, rounds: int) -> argparse.ArgumentParser:
+    """Return a parser for what all the programs can be told."""
+    parser = argparse.ArgumentParser(description=purpose)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument(
+        "--unpinned", action="store_true", help="on any core, to try out several at a time"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=results.KEPT, help="the file that the figures go to"
+    )
+    return parser
+
+
+def record(
+    options: argparse.Namespace, name: str, found: Spread, rounds: int | None = None
+) -> None:
+    """Show a figure and keep it; `rounds` where they are not those of the whole program."""
+    spread = (found.median, found.low, found.high)
+    print(results.shown(name, *spread), flush=True)
+    results.keep(options.results, name, spread, options.rounds if rounds is None else rounds)

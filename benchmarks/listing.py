@@ -1,121 +1,131 @@
-"""Measures listing a long Twilio conversation: the hub, bare aiohttp, and Twilio's own SDK."""
+"""Measures listing a long conversation: the hub, aiohttp by hand, and the vendors' own SDKs."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from importlib.util import find_spec
 
-import aiohttp
-import orjson
-from harness import Times, cores, interleaved, page_of_messages, pin, ratio
-from static_server import Record, served
-from twilio.http.async_http_client import AsyncTwilioHttpClient
-from twilio.rest import Client
+import by_hand
+import emulated
+import vendors
+from figures import PROVIDERS
+from harness import Contender, apart, arguments, interleaved, ratio, record
+from static_server import served
+from worlds import KINDS, Twilio
 
 from conversations_hub import ConversationsHub
-from conversations_hub.providers.twilio import Twilio
+from conversations_hub.models import Ref
+from conversations_hub.provider import Provider
 
-ACCOUNT, TOKEN = "AC" + "0" * 32, "token"
-PAGE_SIZES = (100, 1000)
-PAIRS = (
-    ("hub", "bare aiohttp + orjson"),
-    ("hub, prefetch=0", "bare aiohttp + orjson"),
-    ("Twilio SDK", "hub"),
-)
+PAGES = (100, 1000)  # Twilio never sends the second
 
 
-async def conversation(messages: int) -> list[Record]:
-    """Repeat an emulated page until there are enough messages, each with an id of its own."""
-    _, response = await page_of_messages("twilio", 100)
-    page = orjson.loads(response.body)["messages"]
-    return [
-        {**page[index % len(page)], "index": index, "sid": f"IM{index:032x}"}
-        for index in range(messages)
-    ]
-
-
-def through_the_hub(hub: ConversationsHub, sid: str, messages: int, **options: int):
+def through_the_hub(hub: ConversationsHub, ref: Ref, messages: int, **options: int) -> Contender:
     async def run() -> None:
         seen = 0
-        async for _ in hub.messages(f"twilio:{sid}", **options):
+        async for _ in hub.messages(ref, **options):
             seen += 1
         assert seen == messages
 
     return run
 
 
-def bare(session: aiohttp.ClientSession, base_url: str, sid: str, messages: int):
-    """Follow the links and make dicts, with nothing around it."""
+async def by_hand_in(
+    stack: AsyncExitStack, provider: Provider, ref: Ref, messages: int
+) -> Contender:
+    session = await stack.enter_async_context(by_hand.session_of(provider))
+    first = by_hand.first_page(provider, ref)
 
     async def run() -> None:
         seen = 0
-        url = f"{base_url}/v1/Conversations/{sid}/Messages?PageSize=100"
-        while url:
-            async with session.get(url) as answer:
-                page = orjson.loads(await answer.read())
-            for _ in page["messages"]:
+        async for records in by_hand.pages(session, provider.name, first):
+            for _ in records:
                 seen += 1
-            url = page["meta"]["next_page_url"]
         assert seen == messages
 
     return run
 
 
-def through_the_sdk(client: Client, sid: str, messages: int):
-    async def run() -> None:
-        seen = 0
-        listed = client.conversations.v1.conversations(sid).messages
-        async for _ in await listed.stream_async(page_size=100):
-            seen += 1
-        assert seen == messages
-
-    return run
-
-
-def report(times: dict[str, Times]) -> None:
-    print(f"{'':40}{'wall':>20}{'CPU of the client':>20}")
-    for ours, theirs in PAIRS:
+async def compare(
+    options: argparse.Namespace,
+    label: str,
+    contenders: dict[str, Contender],
+    pairs: list[tuple[str, str]],
+    rounds: int,
+) -> None:
+    """Run contenders against each other and record who takes how many times of whom."""
+    times = await interleaved(contenders, rounds)
+    for ours, theirs in pairs:
+        name = f"listing: {label}: {ours} ÷ {theirs}"
         wall = ratio(times[ours].wall, times[theirs].wall)
         cpu = ratio(times[ours].cpu, times[theirs].cpu)
-        print(f"{f'{ours} / {theirs}':40}{wall!s:>20}{cpu!s:>20}")
+        record(options, f"{name}: wall", wall, rounds)
+        record(options, f"{name}: CPU of the client", cpu, rounds)
+
+
+def few(options: argparse.Namespace) -> int:
+    """Return in how many rounds to run the SDKs, which take many times as long as the rest."""
+    return max(1, options.rounds // 4)
+
+
+async def ours_and_by_hand(options: argparse.Namespace, name: str, servers: int) -> None:
+    world = KINDS[name](page=await emulated.messages(name), messages=options.messages)
+    label = f"{PROVIDERS[name]}, pages of 100"
+    with served(world, servers) as server:
+        provider, ref = world.provider(server.address), world.ref()
+        async with ConversationsHub(provider) as hub, AsyncExitStack() as stack:
+            contenders = {
+                "hub": through_the_hub(hub, ref, options.messages),
+                "by hand": await by_hand_in(stack, provider, ref, options.messages),
+            }
+            await compare(options, label, contenders, [("hub", "by hand")], options.rounds)
+            if name == "sunshine" and find_spec("sunshine_conversations_client"):
+                del contenders["by hand"]
+                sdk = vendors.sunshine(server.address, ref, options.messages)
+                contenders["Sunshine's SDK"] = sdk
+                pairs = [("Sunshine's SDK", "hub")]
+                await compare(options, label, contenders, pairs, few(options))
+
+
+async def twilio_of(options: argparse.Namespace, size: int, servers: int) -> None:
+    """Compare everybody on pages of a size."""
+    page = await emulated.messages("twilio")
+    world = Twilio(page=page, messages=options.messages, size=size)
+    label = f"Twilio, pages of {size:,}"
+    with served(world, servers) as server:
+        provider, ref = world.provider(server.address), world.ref()
+        async with ConversationsHub(provider) as hub, AsyncExitStack() as stack:
+            contenders = {
+                "hub": through_the_hub(hub, ref, options.messages),
+                "hub with `prefetch=0`": through_the_hub(hub, ref, options.messages, prefetch=0),
+                "by hand": await by_hand_in(stack, provider, ref, options.messages),
+            }
+            pairs = [("hub", "by hand"), ("hub with `prefetch=0`", "by hand")]
+            await compare(options, label, contenders, pairs, options.rounds)
+            client = await stack.enter_async_context(vendors.twilio_async(server.address))
+            contenders = {
+                "hub": contenders["hub"],
+                "Twilio's SDK, async": vendors.streamed(client, ref, options.messages),
+            }
+            if size == PAGES[0]:
+                contenders["Twilio's SDK, sync"] = vendors.twilio_sync(
+                    server.address, ref, options.messages
+                )
+            pairs = [(sdk, "hub") for sdk in contenders if sdk != "hub"]
+            await compare(options, label, contenders, pairs, few(options))
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__, rounds=30)
     parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    ours, servers = cores()
-    apart = pin(ours) and ours != servers
-    print(
-        f"{options.messages:,} messages, median of {options.rounds} rounds (and its quarters), "
-        f"client and server {'on a core each' if apart else 'not pinned apart'}"
-    )
-    sizes = {f"CH{size}": size for size in PAGE_SIZES}
-    with served(await conversation(options.messages), sizes, servers) as base_url:
-        for size in PAGE_SIZES:
-            print(f"\npages of {size}")
-            await measure(base_url, f"CH{size}", options)
-
-
-async def measure(base_url: str, sid: str, options: argparse.Namespace) -> None:
-    twilio = Twilio(account_sid=ACCOUNT, auth_token=TOKEN, base_url=base_url)
-    auth = twilio.auth_headers()
-    async with (
-        ConversationsHub(twilio) as hub,
-        aiohttp.ClientSession(headers=auth) as session,
-        AsyncTwilioHttpClient() as http_client,
-    ):
-        client = Client(ACCOUNT, TOKEN, http_client=http_client)
-        client.conversations.base_url = base_url
-        contenders: dict[str, Callable[[], Awaitable[None]]] = {
-            "bare aiohttp + orjson": bare(session, base_url, sid, options.messages),
-            "hub": through_the_hub(hub, sid, options.messages),
-            "hub, prefetch=0": through_the_hub(hub, sid, options.messages, prefetch=0),
-            "Twilio SDK": through_the_sdk(client, sid, options.messages),
-        }
-        report(await interleaved(contenders, options.rounds))
+    servers = apart(options)
+    for size in PAGES:
+        await twilio_of(options, size, servers)
+    for name in ("sunshine", "clio", "circuit"):
+        await ours_and_by_hand(options, name, servers)
 
 
 if __name__ == "__main__":

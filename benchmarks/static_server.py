@@ -1,98 +1,109 @@
-"""Serves pages that were made beforehand: Twilio conversations, at hardly any cost."""
+"""Serves a world's answers from a process of its own, at hardly any cost.
+
+An answer is made the first time it is asked for, which is while a benchmark warms up, and kept as
+the bytes that go over the line.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import c_double, c_ulong
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
-import orjson
-from attrs import field, mutable
+from attrs import field, frozen, mutable
 from harness import pin
+from yarl import URL
 
-Record = Mapping[str, Any]
+HEAD = (
+    "HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n"
+)
+
+
+class World(Protocol):
+    def answer(self, url: URL) -> bytes: ...
+
+
+@frozen
+class Served:
+    """A server that is up, and what it shares with those who ask it."""
+
+    address: str
+    counted: Any
+    held_back: Any
+
+    @property
+    def requests(self) -> int:
+        """How many requests came so far."""
+        return int(self.counted.value)
+
+    def hold_back(self, seconds: float) -> None:
+        """Let each answer take so long, from now on."""
+        self.held_back.value = seconds
 
 
 @contextmanager
-def served(
-    records: list[Record], sizes: Mapping[str, int], core: int, latency: float = 0.0
-) -> Iterator[str]:
-    """Serve the records from another process while entered; return the address.
-
-    `sizes` says, by conversation, in pages of how many they come, whatever the client asks for.
-    Each answer is kept back for `latency` seconds.
-    """
-    ours, theirs = multiprocessing.Pipe()
-    arguments = (theirs, records, dict(sizes), core, latency)
-    server = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=arguments, daemon=True
-    )
+def served(world: World, core: int, *, keep: bool = True) -> Iterator[Served]:
+    """Serve a world while entered; without `keep` each answer is made anew."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    counted, held_back = context.Value(c_ulong, lock=False), context.Value(c_double, lock=False)
+    answers = Answers(world=world, counted=counted, held_back=held_back, keep=keep)
+    server = context.Process(target=_serve, args=(theirs, answers, core), daemon=True)
     server.start()
+    # So that the end of the server is the end of the pipe.
+    theirs.close()
     try:
-        yield ours.recv()
+        yield Served(ours.recv(), counted, held_back)
     finally:
         server.terminate()
         server.join()
 
 
-def _serve(
-    pipe: Connection, records: list[Record], sizes: dict[str, int], core: int, latency: float
-) -> None:
+def _serve(pipe: Connection, answers: Answers, core: int) -> None:
     pin(core)
-    asyncio.run(_listen(pipe, records, sizes, latency))
+    asyncio.run(_listen(pipe, answers))
 
 
-async def _listen(
-    pipe: Connection, records: list[Record], sizes: dict[str, int], latency: float
-) -> None:
-    answers: dict[bytes, bytes] = {}
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Connected(answers, latency), "127.0.0.1", 0
-    )
-    base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    for sid, size in sizes.items():
-        answers.update(_answers(base_url, records, sid, size))
-    pipe.send(base_url)
+async def _listen(pipe: Connection, answers: Answers) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connected(answers), "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    answers.address = address
+    pipe.send(address)
     await server.serve_forever()
 
 
-def _answers(
-    base_url: str, records: list[Record], sid: str, size: int
-) -> Iterator[tuple[bytes, bytes]]:
-    """Write out every page under the path and page token that lead to it."""
-    path = f"/v1/Conversations/{sid}/Messages"
-    records = [{**record, "conversation_sid": sid} for record in records]
-    pages = [records[start : start + size] for start in range(0, len(records), size)]
-    for number, page in enumerate(pages):
-        onward = f"{base_url}{path}?PageSize={size}&Page={number + 1}&PageToken=P{number + 1}"
-        meta = {
-            "page": number,
-            "page_size": size,
-            "first_page_url": f"{base_url}{path}?PageSize={size}&Page=0",
-            "previous_page_url": None,
-            "url": f"{base_url}{path}?PageSize={size}&Page={number}",
-            "next_page_url": onward if number + 1 < len(pages) else None,
-            "key": "messages",
-        }
-        body = orjson.dumps({"messages": page, "meta": meta})
-        head = (
-            "HTTP/1.1 200 OK\r\n"
-            "Content-Type: application/json; charset=utf-8\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        token = f"PageToken=P{number}" if number else ""
-        yield f"{path}?{token}".encode(), head.encode() + body
+@mutable(kw_only=True)
+class Answers:
+    """What goes over the line for each request."""
+
+    world: World
+    counted: Any
+    held_back: Any
+    keep: bool
+    address: str = ""
+    made: dict[bytes, bytes] = field(factory=dict)
+
+    def __getitem__(self, target: bytes) -> bytes:
+        self.counted.value += 1
+        ready = self.made.get(target)
+        if ready is None:
+            body = self.world.answer(URL(self.address + target.decode(), encoded=True))
+            ready = HEAD.format(len(body)).encode() + body
+            if self.keep:
+                self.made[target] = ready
+        return ready
 
 
 @mutable
 class Connected(asyncio.Protocol):
     """Answers each request with the bytes that are ready for it."""
 
-    answers: Mapping[bytes, bytes]
-    latency: float
+    answers: Answers
     transport: asyncio.Transport = field(init=False)
     received: bytes = field(default=b"", init=False)
 
@@ -103,12 +114,10 @@ class Connected(asyncio.Protocol):
         self.received += data
         while b"\r\n\r\n" in self.received:
             head, _, self.received = self.received.partition(b"\r\n\r\n")
-            path, _, query = head.split(b" ", 2)[1].partition(b"?")
-            token = b"&".join(part for part in query.split(b"&") if part.startswith(b"PageToken="))
-            self.answer(self.answers[path + b"?" + token])
+            self.answer(self.answers[head.split(b" ", 2)[1]])
 
     def answer(self, data: bytes) -> None:
-        if self.latency:
-            asyncio.get_running_loop().call_later(self.latency, self.transport.write, data)
+        if seconds := self.answers.held_back.value:
+            asyncio.get_running_loop().call_later(seconds, self.transport.write, data)
         else:
             self.transport.write(data)

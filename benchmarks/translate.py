@@ -2,69 +2,83 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
+from collections.abc import Mapping
 from statistics import geometric_mean
 
 import msgspec
 import orjson
-from harness import Spread, cores, interleaved, page_of_messages, pin, ratio, repeated
+from emulated import FULL, page_of_messages
+from figures import PROVIDERS
+from harness import Spread, Times, apart, arguments, interleaved, quotients, record, repeated
 
-from conversations_hub.providers import PROVIDERS
+from conversations_hub.models import Message
+from conversations_hub.recipes import Listing
+from conversations_hub.wire import Response
 
-MESSAGES = 100
 PAGES_PER_RUN = 20
+IDS = {"twilio": "sid", "sunshine": "id", "clio": "id", "circuit": "itemId"}
 COLUMNS = {
-    "models / orjson": ("models", "orjson"),
-    "models / msgspec": ("models", "msgspec"),
-    "raw key / orjson": ("raw key", "orjson"),
-    "raw dict / orjson": ("raw dict", "orjson"),
+    "models ÷ orjson": ("models", "orjson"),
+    "models ÷ msgspec": ("models", "msgspec"),
+    "raw key ÷ orjson": ("raw key", "orjson"),
+    "raw dict ÷ orjson": ("raw dict", "orjson"),
+    "a bad record ÷ none": ("a bad record", "models"),
 }
 
 
-async def measured(name: str, rounds: int) -> dict[str, Spread]:
-    """Return the ratios of one provider, under the titles of their columns."""
-    listing, response = await page_of_messages(name, MESSAGES)
-    body = response.body
-
-    def models():
-        return listing.read(listing.request, response).items
-
-    first, *others = models()
-    if len(others) != MESSAGES - 1 or listing.read(listing.request, response).broken:
-        raise SystemExit(f"{name}: not a page of {MESSAGES} good messages")
-    key = next(iter(first.raw))
+async def times_of(name: str, rounds: int) -> tuple[int, Mapping[str, Times]]:
+    """Return how large a provider's page is, and what everybody took for it."""
+    listing, good = await page_of_messages(name)
+    bad = with_a_bad_record(name, good.body)
+    (first, *_) = checked(listing, good, broken=0)
+    checked(listing, bad, broken=1)
+    key, body = next(iter(first.raw)), good.body
+    request = listing.request
     contenders = {
         "orjson": lambda: orjson.loads(body),
         "msgspec": lambda: msgspec.json.decode(body),
-        "models": models,
-        "raw key": lambda: [message.raw[key] for message in models()],
-        "raw dict": lambda: [dict(message.raw) for message in models()],
+        "models": lambda: listing.read(request, good).items,
+        "raw key": lambda: [one.raw[key] for one in listing.read(request, good).items],
+        "raw dict": lambda: [dict(one.raw) for one in listing.read(request, good).items],
+        "a bad record": lambda: listing.read(request, bad).items,
     }
-    times = await interleaved(
-        {what: repeated(work, PAGES_PER_RUN) for what, work in contenders.items()}, rounds
-    )
-    # Nothing waits here, so the processor's time says all, whatever else the machine does.
-    return {
-        title: ratio(times[ours].cpu, times[theirs].cpu)
-        for title, (ours, theirs) in COLUMNS.items()
-    }
+    runs = {what: repeated(work, PAGES_PER_RUN) for what, work in contenders.items()}
+    return len(body), await interleaved(runs, rounds)
+
+
+def with_a_bad_record(name: str, body: bytes) -> Response:
+    """Take the id from a record in the middle of the page, since no provider leaves it out."""
+    page = orjson.loads(body)
+    rows = page if isinstance(page, list) else next(v for v in page.values() if isinstance(v, list))
+    rows[len(rows) // 2][IDS[name]] = None
+    return Response(status=200, body=orjson.dumps(page))
+
+
+def checked(listing: Listing[Message], response: Response, broken: int) -> tuple[Message, ...]:
+    """Refuse a page that is not what is to be measured."""
+    page = listing.read(listing.request, response)
+    if (len(page.items), len(page.broken)) != (FULL - broken, broken):
+        raise SystemExit(f"not a page of {FULL} messages, {broken} of them broken")
+    return page.items
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("providers", nargs="*", default=list(PROVIDERS), metavar="provider")
-    parser.add_argument("--rounds", type=int, default=60)
+    parser = arguments(__doc__, rounds=60)
     options = parser.parse_args()
-    pin(cores()[0])
-    print(f"{MESSAGES} messages, median of {options.rounds} rounds (and its quarters)")
-    print(f"{'':16}" + "".join(f"{title:>20}" for title in COLUMNS))
-    table = []
-    for name in options.providers:
-        table.append(await measured(name, options.rounds))
-        print(f"{name:16}" + "".join(f"{spread!s:>20}" for spread in table[-1].values()))
-    means = [geometric_mean(row[title].median for row in table) for title in COLUMNS]
-    print(f"{'geometric mean':16}" + "".join(f"{mean:8.2f}{'':12}" for mean in means))
+    apart(options)
+    table: dict[str, list[list[float]]] = {title: [] for title in COLUMNS}
+    for name, shown in PROVIDERS.items():
+        size, times = await times_of(name, options.rounds)
+        record(options, f"translate: {shown}: page", Spread.of([size / 1000]))
+        for title, (ours, theirs) in COLUMNS.items():
+            # Nothing waits here, so the processor's time says all, whatever else goes on.
+            found = quotients(times[ours].cpu, times[theirs].cpu)
+            table[title].append(found)
+            record(options, f"translate: {shown}: {title}", Spread.of(found))
+    for title, rows in table.items():
+        means = [geometric_mean(round_) for round_ in zip(*rows, strict=True)]
+        record(options, f"translate: geometric mean: {title}", Spread.of(means))
 
 
 if __name__ == "__main__":
