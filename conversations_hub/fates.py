@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -122,7 +121,7 @@ class Known:
 
 @mutable
 class Memory:
-    """What a hub wrote lately, and which of its calls wait for an answer."""
+    """What a hub wrote lately, and which of its writes wait for an answer."""
 
     _written: dict[Ref, Container[Ref] | None] = field(factory=dict, init=False)
     """With the attempt that turned out to have written it, if somebody had to look."""
@@ -132,17 +131,16 @@ class Memory:
         """Return what is known of a write that is made now, by a clock yet to be compared."""
         return Attempt(since=now, known=Known(self._written))
 
-    @contextmanager
-    def under_way(self, provider: str) -> Iterator[None]:
-        """Let those wait who look for what became of another write."""
-        done = asyncio.get_running_loop().create_future()
-        calls = self._calls.setdefault(provider, set())
-        calls.add(done)
-        try:
-            yield
-        finally:
-            calls.discard(done)
-            done.set_result(None)
+    def begun(self, provider: str) -> asyncio.Future[None]:
+        """Note that somebody writes: who looks for what became of another write waits for that."""
+        writing = asyncio.get_running_loop().create_future()
+        self._calls.setdefault(provider, set()).add(writing)
+        return writing
+
+    def ended(self, provider: str, writing: asyncio.Future[None]) -> None:
+        """Let them go on."""
+        self._calls[provider].discard(writing)
+        writing.set_result(None)
 
     def remember(self, *found: Any, owner: Attempt | None = None) -> None:
         """Remember what was written, as far as it is known by refs, and by which attempt."""

@@ -73,8 +73,7 @@ class Fetcher:
         """
         if call.attempt is not None:
             return await self._looked(call, call.attempt)
-        with self._memory.under_way(self.provider_of(call).name):
-            found = await self._answered(call)
+        found = await self._answered(call)
         if not self.keep_raw and getattr(found, "raw", None) is not None:
             return cast("T", evolve(cast("Any", found), raw=None))
         return found
@@ -99,6 +98,18 @@ class Fetcher:
 
     async def _answered(self, call: Call[T]) -> T:
         provider, operation = self.provider_of(call), operation_of(call)
+        while not call.request.is_write:
+            found, _ = await self._step(provider, call, operation)
+            if not isinstance(found, Call):
+                return found
+            call = evolve(found, question=call.question, runner=call.runner)
+        writing = self._memory.begun(provider.name)
+        try:
+            return await self._written(provider, call, operation)
+        finally:
+            self._memory.ended(provider.name, writing)
+
+    async def _written(self, provider: Provider, call: Call[T], operation: str) -> T:
         written: Write | None = None
         made: list[Ref] = []
         while True:

@@ -380,8 +380,9 @@ class ConversationsHub:
 
     async def run(self, call: Call[T]) -> T:
         """Carry out a call that was made elsewhere."""
-        check("call", call, Call)
-        return await self._fetcher.run(evolve(call, runner=self))
+        if not isinstance(call, Call):
+            check("call", call, Call)
+        return await self._fetcher.run(call if call.runner is self else evolve(call, runner=self))
 
     def iterate(
         self,

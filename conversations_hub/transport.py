@@ -103,17 +103,27 @@ class Transport:
         A write is sent again only where it cannot have been processed: no connection was made,
         or the answer was 429.
         """
-        line = _Line()
+        line, begun = _Line(), asyncio.get_running_loop().time()
+        failed: ProviderError | None = None
+        # Unless it has to queue, an attempt is bounded by its own timeout, and two cost more.
+        if (
+            self.timeout <= self.deadline
+            and request.file is None
+            and provider.rate is None
+            and not self._gate.locked()
+        ):
+            try:
+                return await self._attempt(provider, request, operation, line)
+            except ProviderError as error:
+                failed = error
         return await self._persist(
             partial(self._attempt, provider, request, operation, line),
             provider=provider,
             request=request,
             operation=operation,
             line=line,
-            # Unless it has to queue, it is bounded by its own timeout: one is cheaper than two.
-            brief=not (
-                self._gate.locked() or provider.rate or request.file or self.timeout > self.deadline
-            ),
+            begun=begun,
+            failed=failed,
         )
 
     async def open(
@@ -124,13 +134,13 @@ class Transport:
         Redirects are followed, five at most; the credentials go to the provider's own origins
         alone, and from HTTPS there is no way down to HTTP.
         """
-        line = _Line()
         return await self._persist(
             partial(self._opened, provider, request, operation, accept),
             provider=provider,
             request=request,
             operation=operation,
-            line=line,
+            line=_Line(),
+            begun=asyncio.get_running_loop().time(),
         )
 
     def now(self, provider: Provider) -> Callable[[], datetime]:
@@ -154,16 +164,11 @@ class Transport:
         request: Request,
         operation: str,
         line: _Line,
-        brief: bool = False,
+        begun: float,
+        failed: ProviderError | None = None,
     ) -> A:
-        """Try until the deadline; a `brief` attempt ends before it by itself."""
-        name = provider.name if provider else None
-        end, last = asyncio.get_running_loop().time() + self.deadline, None
-        if brief:
-            try:
-                return await attempt()
-            except ProviderError as error:
-                last = error
+        """Try, or try again where an attempt has failed, until the deadline."""
+        name, end, last = provider.name if provider else None, begun + self.deadline, failed
         planned = islice(pauses(), self.retries)
         try:
             async with asyncio.timeout_at(end):
