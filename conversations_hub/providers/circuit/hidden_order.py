@@ -66,11 +66,12 @@ class HiddenOrder(TimePaging):
         )
         return self._probe(place)
 
-    def wants(self, place: Place, row: Row) -> bool:
-        """Return whether a row is to be delivered: by activity, only its id can tell."""
+    def wanted(self, place: Place, rows: Sequence[Row]) -> list[bool]:
+        """Return which rows are to be delivered: by activity, only their ids can tell."""
         if place.order == MODIFICATION:
-            return super().wants(place, row)
-        return row[1] not in place.seen
+            return super().wanted(place, rows)
+        seen = frozenset(place.seen)
+        return [id_ not in seen for _, id_ in rows]
 
     def learned(self, request: Request, rows: Sequence[Row], count: int) -> Request | None:
         """Return what follows from the answer to a question on the way."""

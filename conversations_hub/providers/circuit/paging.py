@@ -7,6 +7,7 @@ to rows that are changed in the meantime. The rules here hold for every answer t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -24,6 +25,8 @@ MOST = 100
 """The largest page."""
 PASSES = 5
 """So often a list is caught up with; one that changes faster cannot be read."""
+
+RESULTS = re.compile(r"(?:^|&)results=(\d+)")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,7 +87,10 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 def results(request: Request) -> int:
     """Return how many rows make a full page."""
-    return int(request.query["results"])
+    found = RESULTS.search(request.url.raw_query_string)
+    if found is None:
+        raise PagingError("the request does not say how many rows it asks for")
+    return int(found[1])
 
 
 def text(milliseconds: int) -> str:
@@ -123,21 +129,27 @@ class TimePaging:
         return self.onward(request, place, lowest, _ids_at(rows, lowest))
 
     def wants(self, place: Place, row: Row) -> bool:
-        """Return whether a row of a page is to be delivered, as far as this place can tell.
+        """Return whether a row of a page is to be delivered, as far as this place can tell."""
+        return self.wanted(place, [row])[0]
+
+    def wanted(self, place: Place, rows: Sequence[Row]) -> list[bool]:
+        """Return that for each of a page's rows.
 
         A row above the bound came before. One below the mark of an earlier pass did, too.
         """
-        time, id_ = row
-        if place.bound is not None and (
-            time > place.bound or (time == place.bound and id_ in place.seen)
-        ):
-            return False
+        bound, mark, seen, marked = place.bound, place.mark, place.seen, place.marked
+        if bound is None:
+            below = [True] * len(rows)
+        else:
+            below = [time < bound or (time == bound and id_ not in seen) for time, id_ in rows]
         if place.other_end:
-            return time == place.bound
-        return place.mark is None or time > place.mark or self._is_news(place, row)
-
-    def _is_news(self, place: Place, row: Row) -> bool:
-        return row[0] == place.mark and row[1] not in place.marked
+            return [new and row[0] == bound for new, row in zip(below, rows, strict=True)]
+        if mark is None:
+            return below
+        return [
+            new and (row[0] > mark or (row[0] == mark and row[1] not in marked))
+            for new, row in zip(below, rows, strict=True)
+        ]
 
     def taken(self, place: Place, rows: Sequence[Row]) -> Place:
         """Remember of a page what later ones need to know."""
@@ -152,7 +164,7 @@ class TimePaging:
             top=top,
             topped=topped,
             inclusive=place.inclusive or (asked is not None and asked in times),
-            fresh=place.fresh or any(self.wants(place, row) for row in rows),
+            fresh=place.fresh or any(self.wanted(place, rows)),
         )
 
     def onward(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from attrs import frozen
@@ -43,10 +44,11 @@ class TimeReader(Generic[P, T]):
             payload=self.payload, items=None, translate=self.translate, paging=SinglePage()
         )
         answer, found, broken = records.taken(response, body)
-        good = [_row(record) for record in answer.records]
+        good = _read(answer.records)
         rows = _rows(response, body) if broken else good
+        wanted = rule.wanted(place, good)
         order = sorted(range(len(good)), key=good.__getitem__, reverse=True)
-        items = tuple([found[i] for i in order if rule.wants(place, good[i])])
+        items = tuple([found[i] for i in order if wanted[i]])
         return Page(
             items=items,
             next=rule.after(request, _timed(rows), len(rows)),
@@ -68,11 +70,19 @@ def _timed(rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row[0] != UNTIMED]
 
 
-def _row(record: payloads.Conversation | payloads.Item) -> Row:
-    time = record.modification_time
-    if time is None:
-        time = UNTIMED if record.creation_time is None else record.creation_time
-    return time, record.item_id if isinstance(record, payloads.Item) else record.conv_id
+TOLD: Mapping[type, Callable[[Any], tuple[int | None, int | None, str]]] = {
+    payloads.Item: attrgetter("modification_time", "creation_time", "item_id"),
+    payloads.Conversation: attrgetter("modification_time", "creation_time", "conv_id"),
+}
+
+
+def _read(records: Sequence[payloads.Conversation | payloads.Item]) -> list[Row]:
+    if not records:
+        return []
+    return [
+        (modified if modified is not None else UNTIMED if created is None else created, id_)
+        for modified, created, id_ in map(TOLD[type(records[0])], records)
+    ]
 
 
 def _rows(response: Response, body: bytes) -> list[Row]:

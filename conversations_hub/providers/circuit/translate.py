@@ -52,6 +52,7 @@ ROLES = {
     "SESSION_GUEST": Role.GUEST,
     "BOT": Role.BOT,
 }
+at = datetime.fromtimestamp
 NOTICES = {"SYSTEM": MessageKind.SYSTEM, "RTC": MessageKind.CALL}
 # Without a type it is RICH, as the vendor's own SDK reads it.
 MARKUP = (None, "RICH")
@@ -91,7 +92,7 @@ def message(
         FORM if form is not None else MEDIA if files else TEXT,
     )
     created, updated = payload.creation_time, payload.modification_time
-    sent_at = moment(created)
+    sent_at = None if created is None else at(created / 1000, UTC)
     words, html = _written(text) if type_ == "TEXT" else _happened(payload)
     return Message(
         ref=Ref(provider, payload.item_id),
@@ -140,7 +141,7 @@ def moment(milliseconds: int | None) -> datetime | None:
     """Read epoch milliseconds."""
     if milliseconds is None:
         return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at(milliseconds / 1000, UTC)
 
 
 # The same few people write most of a conversation.
