@@ -81,7 +81,8 @@ def message(
     """Translate one item; `origin` is what the URLs of files are relative to."""
     provider, text = conversation.provider, payload.text or NO_TEXT
     type_, form, files = payload.type, text.form_meta_data, payload.attachments
-    likes, parent = text.liked_user_ids, text.parent_id or _parent(payload)
+    likes = text.liked_user_ids
+    parent = text.parent_id or payload.parent_id or payload.parent_item_id
     kind, direction, author = _sort(
         provider,
         type_,
@@ -167,10 +168,6 @@ def _sort(  # noqa: PLR0917 - a cache knows arguments by their places
     if me is not None and sender is not None:
         direction = Direction.OUTBOUND if sender == me else Direction.INBOUND
     return kind if content_type in CONTENT_TYPES else MessageKind.UNKNOWN, direction, author
-
-
-def _parent(payload: payloads.Item) -> str | None:
-    return payload.parent_id or payload.parent_item_id
 
 
 def _name(person: payloads.Participant | payloads.User) -> str | None:

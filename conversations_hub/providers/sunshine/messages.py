@@ -283,12 +283,9 @@ def _was_there(message: Message, attempt: Attempt) -> bool:
 
 def _newest_first(page: Sequence[Message]) -> Sequence[Message]:
     """Put a page's messages in order: most pages begin with their oldest one, and are."""
-    times: list[Any] = [message.sent_at for message in page]
-    try:
-        if all(map(lt, times, times[1:])):
-            return page[::-1]
-    except TypeError:  # one of them has no time
-        pass
+    ages = [(message.sent_at or LONG_AGO, message.ref.id) for message in page]
+    if all(map(lt, ages, ages[1:])):
+        return page[::-1]
     return sorted(page, key=_age, reverse=True)
 
 
