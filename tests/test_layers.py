@@ -11,7 +11,7 @@ ROOT = Path(conversations_hub.__file__).parent
 
 # From the top of the house to the front door. A module may import those on rows above its own.
 ROWS = [
-    ["raw", "errors", "construct", "html_text"],
+    ["raw", "errors", "construct", "html_text", "windows"],
     ["arguments"],
     ["models", "wire"],
     ["retrying", "codec", "recipes"],
@@ -22,6 +22,7 @@ ROWS = [
     ["people", "transport", "fates"],
     ["fetch"],
     ["walk", "download", "bulk"],
+    ["team"],
     ["pager"],
     ["hub"],
 ]
