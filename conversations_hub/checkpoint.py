@@ -37,8 +37,7 @@ class SavedWindow:
 
     def window(self) -> Window:
         """Return the window as it was when its walk began."""
-        begin = {} if self.hi is None else {"at": self.hi}
-        return Window(lo=self.lo, hi=self.hi, lost=self.lost, **begin)
+        return Window(lo=self.lo, hi=self.hi, lost=self.lost)
 
 
 @frozen(kw_only=True)

@@ -158,6 +158,11 @@ class Windows(Protocol):
         ...
 
     @property
+    def extent(self) -> tuple[int, int] | None:
+        """From where to where the question itself says that the list goes; guesses will do."""
+        ...
+
+    @property
     def scout(self) -> Listing[int] | None:
         """What finds out where this list begins: its one item."""
         ...

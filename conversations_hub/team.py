@@ -11,7 +11,7 @@ from conversations_hub.errors import ConfigurationError, StatusError, Unsupporte
 from conversations_hub.fetch import Batch, Fetcher, operation_of
 from conversations_hub.recipes import Listing, TwoEnds, Windows
 from conversations_hub.walk import Walk, key_of
-from conversations_hub.windows import Span, Window, cuts
+from conversations_hub.windows import Span, Window, beginning, cuts
 from conversations_hub.wire import Request
 
 T = TypeVar("T")
@@ -196,9 +196,11 @@ class Crew(Team[T]):
             window.moved(self.split.reached(batch.items, onward, window.at))
             if window.is_read:
                 onward = self.split.after_all(onward)
-        # What changed meanwhile moved to the top.
-        is_topmost = window.hi is None
-        walk.next = onward if is_topmost or not (onward and self.split.waits(onward)) else None
+        if onward is None or self.split.waits(onward):
+            window.pace = 0  # there is nothing left to share
+            # What changed meanwhile moved to the top: no other walk has to look for it.
+            onward = onward if window.hi is None else None
+        walk.next = onward
         if self._scout is not None and not any(w.next for w in self.walks if w is not self._scout):
             self._scout.stop()
         return batch
@@ -226,29 +228,12 @@ class Crew(Team[T]):
         return None if bottom is None else Span(top=window.at, bottom=bottom, pace=window.pace)
 
     def _below(self, walk: Walk[T], border: int) -> Walk[T]:
+        """Return a walk that takes over what is below a border."""
         window = cast("Window", walk.window)
-        part = Window(lo=window.lo, hi=border, at=border)
-        window.lo = border
-        request = self.split.part(part.lo, border, cast("Request", walk.next))
-        return self.reader(self.fetcher, self.listing, part, request, self)
-
-    @staticmethod
-    def reader(
-        fetcher: Fetcher,
-        listing: Listing[T],
-        window: Window,
-        first: Request,
-        company: Crew[T] | None = None,
-    ) -> Walk[T]:
-        """Return the walk through a window of a list."""
-        return Walk(
-            fetcher=fetcher,
-            # Windows overlap, so that whoever reads drops what came before.
-            listing=evolve(listing, request=first, repeats=True),
-            next=first,
-            window=window,
-            company=company,
-        )
+        part, window.lo = Window(lo=window.lo, hi=border), border
+        found = _reader(self.fetcher, self.listing, self.split, part, walk.next)
+        found.company = self
+        return found
 
 
 def check_parallel(parallel: Any) -> None:
@@ -272,8 +257,25 @@ def team_of(fetcher: Fetcher, listing: Listing[T], parallel: int | None) -> Team
         walks = [Walk(fetcher=fetcher, listing=one, next=one.request) for one in (listing, back)]
         return Ends(listing=listing, walks=walks, parallel=parallel, split=listing.split)
     split = cast("Windows", listing.split)
-    first = Crew.reader(fetcher, listing, Window(), listing.request)
-    return Crew(listing=listing, walks=[first], parallel=parallel, split=split, fetcher=fetcher)
+    windows = beginning(split.extent, parallel)
+    walks = [_reader(fetcher, listing, split, window) for window in windows]
+    return Crew(listing=listing, walks=walks, parallel=parallel, split=split, fetcher=fetcher)
+
+
+def _reader(
+    fetcher: Fetcher,
+    listing: Listing[T],
+    split: Windows,
+    window: Window,
+    like: Request | None = None,
+) -> Walk[T]:
+    """Return the walk through a window of a list, which asks as another walk has learnt to."""
+    first = listing.request
+    if window.hi is not None:
+        first = split.part(window.lo, window.hi, like or first)
+    # Windows overlap, so that whoever reads drops what came before.
+    part = evolve(listing, request=first, repeats=True)
+    return Walk(fetcher=fetcher, listing=part, next=first, window=window)
 
 
 def _splittable(fetcher: Fetcher, listing: Listing[T]) -> Listing[T]:
@@ -303,11 +305,9 @@ def resumed(
     team = team_of(fetcher, listing, parallel)
     if not isinstance(team, Crew):
         return team
-    split, first = team.split, listing.request
     walks = []
     for window in windows:
         if window is None:
             raise ConfigurationError("a walk does not say which part of the list it reads")
-        asked = first if window.hi is None else split.part(window.lo, window.hi, first)
-        walks.append(Crew.reader(fetcher, team.listing, window, asked))
-    return Crew(listing=team.listing, walks=walks, parallel=parallel, split=split, fetcher=fetcher)
+        walks.append(_reader(fetcher, team.listing, team.split, window))
+    return evolve(team, walks=walks)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
-from attrs import frozen, mutable
+from attrs import Factory, field, frozen, mutable
 
 START = sys.maxsize
 """Where a walk from the newest on begins: above everything."""
@@ -21,12 +22,17 @@ class Window:
     """The border below; None for all there is."""
     hi: int | None = None
     """The border above; None from the newest on."""
-    at: int = START
+    at: int = field(default=Factory(lambda self: self.begins, takes_self=True))
     """All from here up to the border above has been read."""
     pace: int = 0
     """How far the last page led; 0 before there was one."""
     lost: bool = False
     """It cannot be told how far the walk has come: it reads on until its list ends."""
+
+    @property
+    def begins(self) -> int:
+        """Where its walk begins."""
+        return START if self.hi is None else self.hi
 
     def moved(self, reach: tuple[int, int] | None) -> None:
         """Note from where to where a page led; None where that cannot be told any more."""
@@ -77,3 +83,16 @@ def cuts(spans: Sequence[Span], idle: int) -> list[list[int]]:
             break
         pieces[longest] += 1
     return [span.cut(count) for span, count in zip(spans, pieces, strict=True)]
+
+
+def beginning(extent: tuple[int, int] | None, places: int) -> list[Window]:
+    """Return the windows to begin with: equal ones, or one where nobody knows how far it goes.
+
+    The topmost and the lowest have no end, so that the extent may be a guess.
+    """
+    borders: list[int] = []
+    if extent is not None:
+        bottom, top = extent
+        borders = Span(top=top, bottom=bottom, pace=1).cut(places)
+    ends: list[int | None] = [None, *borders, None]
+    return [Window(hi=hi, lo=lo) for hi, lo in pairwise(ends)]

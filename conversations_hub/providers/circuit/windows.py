@@ -33,6 +33,9 @@ class Times:
     first: Request
     rule: TimePaging
     scout: Listing[int]
+    # Borders that lie in the server's future would let changes pass by, so that the walk from the
+    # newest on has to see a page first.
+    extent: None = None
 
     @property
     def bottom(self) -> int:

@@ -76,7 +76,7 @@ class Conversations(Participants):
                 paging=PAGES,
             ),
             keep=keep,
-            split=Days.of(first, created_after),
+            split=Days.of(first, created_after, created_before),
         )
 
     @operation

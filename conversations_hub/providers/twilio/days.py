@@ -10,7 +10,7 @@ from attrs import frozen
 
 from conversations_hub.models import Conversation
 from conversations_hub.recipes import Listing
-from conversations_hub.wire import Request
+from conversations_hub.wire import Request, shifted
 
 BEGINNING = date(2019, 1, 1)
 """There were no conversations before; an import may say otherwise, and is found, too."""
@@ -29,13 +29,20 @@ class Days:
 
     first: Request
     bottom: int
+    extent: tuple[int, int] | None = None
     scout: Listing[int] | None = None
 
     @classmethod
-    def of(cls, first: Request, created_after: datetime | None) -> Self:
+    def of(
+        cls, first: Request, created_after: datetime | None, created_before: datetime | None
+    ) -> Self:
         """Return the windows of a list that begins with this request."""
-        oldest = created_after.astimezone(UTC).date() if created_after else BEGINNING
-        return cls(first=first, bottom=oldest.toordinal())
+        if created_after is None:
+            return cls(first=first, bottom=BEGINNING.toordinal())
+        now = datetime.now(UTC)
+        oldest = shifted(created_after, timedelta()).toordinal()
+        newest = shifted(min(created_before or now, now), timedelta()).toordinal()
+        return cls(first=first, bottom=oldest, extent=(oldest, newest))
 
     def part(self, lo: int | None, hi: int, like: Request) -> Request:
         """Return the request for these days."""
