@@ -107,11 +107,13 @@ class Walk(RuleBasedStateMachine):
         prefetch=st.integers(0, 2),
         order=st.sampled_from([None, None, "oldest", "newest"]),
         count=st.integers(0, 12),
+        parallel=st.sampled_from([None, None, 2, 5]),
     )
-    def begin(self, data, size, prefetch, order, count):
+    def begin(self, data, size, prefetch, order, count, parallel):
         self.switches = data.draw(TURNED[self.name])
         self.order = order if self.what == "messages" else None
         self.size = size
+        self.parallel = None if self.order or self.name == "sunshine" else parallel
         self.do(self.start(prefetch))
         self.do(self.take(count))
 
@@ -128,11 +130,17 @@ class Walk(RuleBasedStateMachine):
                 c for c in self.api.conversation_ids() if 12 < len(self.api.message_ids(c)) < 30
             )
             self.pager = self.hub.messages(
-                Ref(self.name, self.where), page_size=self.size, prefetch=prefetch, order=self.order
+                Ref(self.name, self.where),
+                page_size=self.size,
+                prefetch=prefetch,
+                order=self.order,
+                parallel=self.parallel,
             )
         else:
             self.where = self.api.conversation_ids()[0]
-            self.pager = self.hub.conversations(page_size=self.size, prefetch=prefetch)
+            self.pager = self.hub.conversations(
+                page_size=self.size, prefetch=prefetch, parallel=self.parallel
+            )
         self.at_first = self.truth()
 
     def truth(self):
@@ -347,6 +355,8 @@ class Walk(RuleBasedStateMachine):
             assert [one for one in found if one in there] == [one for one in now if one in there]
 
     def keeps_its_order(self):
+        if self.parallel:
+            return False
         if self.name in ("twilio", "clio"):
             return self.order in (None, "oldest")
         return self.name == "sunshine" and self.what == "messages" and self.order is None
