@@ -24,6 +24,7 @@ from conversations_hub.providers.circuit.emulator.store import Refusal
 
 SIZES = st.sampled_from([1, 2, 3, 7, None])
 PLACES = st.integers(0, 1000)
+PLACES_AT_A_TIME = [{"parallel": 2}, {"parallel": 5}]
 
 # What the walk shall hold for, besides what happens during it.
 SWITCHES = {
@@ -105,15 +106,16 @@ class Walk(RuleBasedStateMachine):
         data=st.data(),
         size=SIZES,
         prefetch=st.integers(0, 2),
-        order=st.sampled_from([None, None, "oldest", "newest"]),
+        # From several places, things come in no order.
+        way=st.sampled_from([{}, {"order": "oldest"}, {"order": "newest"}, *PLACES_AT_A_TIME]),
         count=st.integers(0, 12),
-        parallel=st.sampled_from([None, None, 2, 5]),
     )
-    def begin(self, data, size, prefetch, order, count, parallel):
+    def begin(self, data, size, prefetch, way, count):
+        order, parallel = way.get("order"), way.get("parallel")
         self.switches = data.draw(TURNED[self.name])
         self.order = order if self.what == "messages" else None
         self.size = size
-        self.parallel = None if self.order or self.name == "sunshine" else parallel
+        self.parallel = None if self.name == "sunshine" else parallel
         self.do(self.start(prefetch))
         self.do(self.take(count))
 

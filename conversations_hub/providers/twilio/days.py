@@ -76,5 +76,8 @@ class Days:
 
 
 def _day(moment: datetime) -> int:
-    """Return the day after whose last second all is read, once this moment is."""
-    return (moment.astimezone(UTC) + SECOND - timedelta.resolution).date().toordinal()
+    """Return the day after whose last second all is read, once this moment is.
+
+    Times come without their fractions, so that in a last second one more may be left.
+    """
+    return shifted(moment, SECOND).toordinal()
