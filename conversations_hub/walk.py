@@ -63,7 +63,7 @@ class Walk(Generic[T]):
     fetcher: Fetcher
     listing: Listing[T]
     next: Request | None
-    company: Company | None = None
+    company: Company | None = field(default=None, repr=False)
     window: Window | None = None
     """The part of the list it reads, where others read the rest of it."""
     taken: set[str] = field(factory=set)

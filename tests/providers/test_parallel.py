@@ -9,14 +9,16 @@ import re
 import time
 from collections import Counter
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from conversations_hub import (
     CheckpointError,
     ConfigurationError,
+    Conversation,
     ConversationState,
     RateLimitError,
     Ref,
@@ -26,6 +28,8 @@ from conversations_hub import (
 from conversations_hub.emulator import Emulator
 from conversations_hub.emulator.server import json_response
 from conversations_hub.providers.circuit.emulator.store import Refusal
+from conversations_hub.providers.twilio.days import Days
+from conversations_hub.wire import Request
 
 LISTS = [
     ("circuit", "messages"),
@@ -248,6 +252,40 @@ async def test_conversations_in_an_order_that_the_description_denies(serve_list)
     served.server.alter = stir
     for parallel in (2, 8):
         same(await served.found(parallel=parallel, page_size=5), served.truth())
+
+
+@pytest.mark.parametrize(
+    ("times", "before", "reach"),
+    [
+        ([], "05-09", ("05-09", "05-09")),
+        (["05-09T12", "05-09T12", "05-07T01"], "05-12", ("05-09", "05-07")),
+        (["05-09T12"], "05-09", ("05-09", "05-09")),
+        # Its fraction is not told, so that another one of this second may follow.
+        (["05-09T23:59:59"], "05-12", ("05-10", "05-10")),
+        (["05-09T12", "05-09T13"], "05-12", None),
+        (["05-10T12"], "05-09", None),
+        (["05-09T12", None], "05-12", None),
+    ],
+)
+def test_how_far_a_page_led(times, before, reach):
+    """No further than its dates say, and nowhere if they ever rise."""
+    first = Request(url=URL("http://x/Conversations?StartDate=1970"))
+    day = lambda text: datetime.fromisoformat(f"2026-{text}").replace(tzinfo=UTC)  # noqa: E731
+    items = [Conversation(ref=Ref("twilio", "CH"), created_at=time and day(time)) for time in times]
+    found = Days.of(first, None, None).reached(items, first, day(before).toordinal())
+    assert found == (reach and tuple(day(one).toordinal() for one in reach))
+
+
+def test_the_days_asked_for_overlap():
+    first = Request(url=URL("http://x/Conversations?StartDate=1970&State=closed"))
+    days, monday = Days.of(first, None, None), date(2026, 5, 4).toordinal()
+    assert days.part(None, monday, first).query == {
+        "StartDate": "1970",
+        "State": "closed",
+        "EndDate": "2026-05-04T23:59:59Z",
+    }
+    upper = days.part(monday, monday + 7, first).query
+    assert upper["StartDate"] == "2026-05-04T00:00:00Z"
 
 
 # While the list changes.
