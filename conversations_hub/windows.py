@@ -10,8 +10,8 @@ from attrs import Factory, field, frozen, mutable
 
 START = sys.maxsize
 """Where a walk from the newest on begins: above everything."""
-WORTH = 1.5
-"""So many pages must be left of a window for somebody to help; with fewer its walk is as fast."""
+WORTH = 2.5
+"""So many pages must be left of a window for somebody to help: each cut costs about one more."""
 
 
 @mutable(kw_only=True)

@@ -73,7 +73,7 @@ class Times:
 
     def waits(self, onward: Request) -> bool:
         """Return whether a request catches up."""
-        return Place.of(onward).caught_up > 0
+        return bool(onward.note.get("caught_up"))
 
 
 def beginning(request: Request) -> Listing[int]:
