@@ -91,7 +91,8 @@ class Ends(Team[T]):
         """End both walks where they meet, or where one has read all there is."""
         me = self.walks.index(walk)
         if me and not self._counts(walk, batch):
-            walk.next = None
+            # What it has of this page is no place to meet, not after a checkpoint either.
+            walk.next, walk.trail = None, ()
             return batch
         keys = {key_of(item) for item in batch.items}
         self._read[me] |= keys

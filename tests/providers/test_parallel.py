@@ -415,6 +415,30 @@ async def test_rows_that_move_up_are_not_passed_over(serve_list, records):
     assert len(found) == len(set(found))
 
 
+@pytest.mark.parametrize("late", range(1, 9))
+@pytest.mark.parametrize("every", [2, 5, 11])
+async def test_rows_that_move_up_are_not_passed_over_in_pieces(serve_list, late, every):
+    """What lies behind a gap is no place to meet in the next process, either."""
+    served = await serve_list("clio", "messages", scale=0.1)
+    pages = 0
+
+    def meanwhile(request):
+        nonlocal pages
+        pages += is_backwards(request.raw_path)
+        if pages == late and is_backwards(request.raw_path):
+            forget(served, served.truth()[-1])
+
+    served.server.intercept = meanwhile
+    pager, found = served.pager(page_size=3, parallel=2), []
+    while taken := await pager.collect(limit=every):
+        found += [one.ref.id for one in taken]
+        saved = json.dumps(pager.checkpoint())
+        await pager.aclose()
+        pager = served.hub.resume(json.loads(saved))
+    assert set(served.truth()) <= set(found)
+    assert len(found) == len(set(found))
+
+
 @pytest.mark.parametrize("which", [0, 1])
 async def test_a_deletion_where_the_walks_would_meet(serve_list, which):
     served = await serve_list("twilio", "messages", scale=0.1)
