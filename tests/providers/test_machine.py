@@ -82,7 +82,7 @@ class Walk(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.hub = self.pager = self.emulator = None
         self.failed = self.over = False
-        self.garbled = False
+        self.garbled = 0
         self.found = []
         """The ids that came, with the moment of each."""
         self.now = 0
@@ -161,7 +161,7 @@ class Walk(RuleBasedStateMachine):
                 return
             except TranslationError:
                 assert self.garbled, "an error out of nothing"
-                self.garbled = False
+                self.garbled -= 1
             except (PagingError, CursorExpiredError) as error:
                 self.give_up(error)
                 return
@@ -294,7 +294,7 @@ class Walk(RuleBasedStateMachine):
 
         def once(request):
             server.intercept = None
-            self.garbled = self.garbled or fault is garbage
+            self.garbled += fault is garbage
             return fault(request)
 
         server.intercept = once
@@ -329,7 +329,7 @@ class Walk(RuleBasedStateMachine):
         await self.hub.aclose()
         self.resumed = True
         # An error that the other process did not live to see is nobody's.
-        self.garbled = False
+        self.garbled = 0
         self.hub = self.emulator.hub()
         self.pager = self.hub.resume(json.loads(saved))
 
