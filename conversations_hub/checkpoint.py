@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from attrs import field, frozen
 from yarl import URL
@@ -14,11 +14,30 @@ from conversations_hub import models
 from conversations_hub.errors import CheckpointError, ConfigurationError
 from conversations_hub.models import Ref
 from conversations_hub.recipes import Question
+from conversations_hub.windows import Window
 from conversations_hub.wire import Request
 
 VERSION = 1
 
 Arguments = Mapping[str, Any]
+
+
+@frozen(kw_only=True)
+class SavedWindow:
+    """The part of a list that a walk reads, where it is not the whole."""
+
+    lo: int | None = None
+    hi: int | None = None
+    lost: bool = False
+
+    @classmethod
+    def of(cls, window: Window) -> Self:
+        """Take of a window what the walk's request does not tell."""
+        return cls(lo=window.lo, hi=window.hi, lost=window.lost)
+
+    def window(self) -> Window:
+        """Return the window as it was when its walk began."""
+        return Window(lo=self.lo, hi=self.hi, lost=self.lost)
 
 
 @frozen(kw_only=True)
@@ -32,6 +51,7 @@ class SavedWalk:
     """The items of the next page that the consumer has already."""
     trail: tuple[str, ...] = ()
     """The last items before it, to find the place by if its cursor expires."""
+    window: SavedWindow | None = None
 
 
 @frozen(kw_only=True)
@@ -44,6 +64,7 @@ class SavedQuestion:
     walks: tuple[SavedWalk, ...]
     seen: tuple[str, ...] = ()
     """What several lists may hold in common and was delivered."""
+    parallel: int | None = None
 
     def question(self) -> Question:
         """Return the question as it was asked."""

@@ -35,8 +35,8 @@ from conversations_hub.provider import Provider, check_order
 from conversations_hub.providers import configured
 from conversations_hub.questions import File
 from conversations_hub.recipes import Call, Listing
+from conversations_hub.team import Team, resumed, team_of
 from conversations_hub.transport import Transport
-from conversations_hub.walk import Walk
 from conversations_hub.wire import Request
 
 T = TypeVar("T")
@@ -163,6 +163,7 @@ class ConversationsHub:
         participant: Ref | str | None = None,
         limit: int | None = None,
         page_size: int | None = None,
+        parallel: int | None = None,
         prefetch: int = 1,
         on_error: OnError = "raise",
     ) -> Pager[Conversation]:
@@ -170,8 +171,10 @@ class ConversationsHub:
 
         `created_after <= created_at < created_before`, `updated_after <= updated_at`; a
         conversation whose provider does not give that time passes. With `on_error="continue"`
-        a provider that fails is set aside in the pager's `errors`. Raises `UnsupportedError`
-        where a provider can neither be asked for a filter nor judged by us.
+        a provider that fails is set aside in the pager's `errors`. With `parallel`, so many places
+        of each provider's list are read at a time, and items come in no order. Raises
+        `UnsupportedError` where a provider can neither be asked for a filter nor judged by us, or
+        has no way to read its list from several places.
         """
         chosen = [self._chosen(p) for p in providers] or list(self.providers.values())
         if not chosen:
@@ -192,7 +195,9 @@ class ConversationsHub:
             )
             for provider in {p.name: p for p in chosen}.values()
         ]
-        return self._pager(listings, limit=limit, prefetch=prefetch, on_error=on_error)
+        return self._pager(
+            listings, parallel=parallel, limit=limit, prefetch=prefetch, on_error=on_error
+        )
 
     def messages(
         self,
@@ -203,18 +208,21 @@ class ConversationsHub:
         order: Order | None = None,
         limit: int | None = None,
         page_size: int | None = None,
+        parallel: int | None = None,
         prefetch: int = 1,
     ) -> Pager[Message]:
         """Iterate a conversation's messages with `since <= sent_at < until`.
 
         `order` is "oldest", "newest" or None, the provider's own. Where the API cannot give
-        the order, the conversation is read to its end first.
+        the order, the conversation is read to its end first. With `parallel`, so many places of
+        the conversation are read at a time, and messages come in no order; `UnsupportedError`
+        where the API has no way.
         """
         ref = _ref(ref)
         listing = self[ref.provider].messages(
             ref, since=since, until=until, order=order, page_size=page_size
         )
-        return self._pager([listing], limit=limit, prefetch=prefetch)
+        return self._pager([listing], parallel=parallel, limit=limit, prefetch=prefetch)
 
     def participants(self, ref: Ref | str, *, limit: int | None = None) -> Pager[Participant]:
         """Iterate the people in a conversation."""
@@ -389,12 +397,15 @@ class ConversationsHub:
         listing: Listing[T],
         *,
         limit: int | None = None,
+        parallel: int | None = None,
         prefetch: int = 1,
         on_error: OnError = "raise",
     ) -> Pager[T]:
-        """Iterate a listing that was made elsewhere."""
+        """Iterate a listing that was made elsewhere, at so many places of it at a time."""
         check("listing", listing, Listing)
-        return self._pager([listing], limit=limit, prefetch=prefetch, on_error=on_error)
+        return self._pager(
+            [listing], parallel=parallel, limit=limit, prefetch=prefetch, on_error=on_error
+        )
 
     def fetch(
         self, things: AsyncIterable[Thing] | Iterable[Thing], **options: Unpack[Options]
@@ -496,21 +507,19 @@ class ConversationsHub:
         self,
         listings: Sequence[Listing[T]],
         *,
+        parallel: int | None = None,
         limit: int | None = None,
         prefetch: int = 1,
         on_error: str = "raise",
     ) -> Pager[T]:
         for listing in listings:
             self._fetcher.provider_of(listing)
-        questions = [[self._walk(part, listing) for part in listing.parts] for listing in listings]
-        pager = Pager(self._fetcher, questions, limit=limit, prefetch=prefetch, on_error=on_error)
+        teams = [team_of(self._fetcher, listing, parallel) for listing in listings]
+        pager = Pager(self._fetcher, teams, limit=limit, prefetch=prefetch, on_error=on_error)
         self._pagers.add(pager)
         return pager
 
-    def _walk(self, part: Listing[T], whole: Listing[T]) -> Walk[T]:
-        return Walk(fetcher=self._fetcher, listing=_of(part, whole), next=part.request)
-
-    def _resumed(self, saved: saving.SavedQuestion) -> list[Walk[Any]]:
+    def _resumed(self, saved: saving.SavedQuestion) -> Team[Any]:
         question = saved.question()
         if question.provider not in self._fetcher.providers:
             raise CheckpointError(f"no provider is called {question.provider!r}; {self._names()}")
@@ -521,23 +530,19 @@ class ConversationsHub:
         listing = getattr(provider, question.name)(**question.arguments)
         if not isinstance(listing, Listing):
             raise CheckpointError(f"{question.provider}.{question.name} is no listing")
-        firsts = [provider.fingerprint(part.request) for part in listing.parts]
-        if firsts != [walk.first for walk in saved.walks]:
+        windows = [w.window.window() if w.window else None for w in saved.walks]
+        team = resumed(self._fetcher, listing, saved.parallel, windows)
+        if [provider.fingerprint(first) for first in team.firsts] != [w.first for w in saved.walks]:
             raise CheckpointError(
                 "the checkpoint belongs to another query or account; start the walk anew",
                 provider=provider.name,
                 operation=question.name,
             )
-        return [
-            Walk(
-                fetcher=self._fetcher,
-                listing=_of(part, listing),
-                next=saving.absolute(walk, part.request, provider.base_url),
-                taken=set(walk.taken),
-                trail=walk.trail,
-            )
-            for part, walk in zip(listing.parts, saved.walks, strict=True)
-        ]
+        for walk, place in zip(team.walks, saved.walks, strict=True):
+            walk.next = saving.absolute(place, walk.listing.request, provider.base_url)
+            walk.taken, walk.trail = set(place.taken), place.trail
+        team.recall()
+        return team
 
     def _owner(
         self, attachment: Attachment, key: str | type[Provider] | Provider | Ref | None
@@ -572,11 +577,6 @@ def _user_agent() -> str:
     from importlib.metadata import version  # noqa: PLC0415
 
     return f"conversations-hub/{version('conversations-hub')}"
-
-
-def _of(part: Listing[T], whole: Listing[T]) -> Listing[T]:
-    """Return a part that knows which question it helps to answer."""
-    return part if part.question is whole.question else evolve(part, question=whole.question)
 
 
 def _list_job(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import zip_longest
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -17,6 +18,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.fetch import Batch, Fetcher
 from conversations_hub.recipes import Page
+from conversations_hub.team import Team
 from conversations_hub.walk import Walk, is_new, key_of
 
 T = TypeVar("T")
@@ -39,7 +41,7 @@ class Pager(AsyncIterator[T]):
     def __init__(
         self,
         fetcher: Fetcher,
-        questions: Sequence[Sequence[Walk[T]]],
+        teams: Sequence[Team[T]],
         *,
         limit: int | None = None,
         prefetch: int = 1,
@@ -53,19 +55,18 @@ class Pager(AsyncIterator[T]):
             raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
         self.errors: list[ProviderError] = []
         self._fetcher = fetcher
-        self._questions = questions
-        self._walks = deque(walk for walks in questions for walk in walks)
+        self._teams = teams
+        self._team = {walk: team for team in teams for walk in team.walks}
+        self._walks = deque(self._team)
         self._left = limit
         self._prefetch = prefetch
         self._on_error = on_error
-        # What is dropped when it comes again: across the lists of one question.
-        self._seen: dict[int, set[str]] = {}
-        for index, walks in enumerate(questions):
-            if len(walks) > 1 or any(walk.listing.repeats for walk in walks):
-                before = set(seen[index]) if index < len(seen) else set()
-                for walk in walks:
-                    before.update(walk.next.note.get("seen", ()) if walk.next else ())
-                self._seen.update((id(walk), before) for walk in walks)
+        # What is dropped when it comes again: across the walks of one question.
+        for team, before in zip_longest(teams, seen, fillvalue=()):
+            if isinstance(team, Team) and team.seen is not None:
+                team.seen.update(before)
+                for walk in team.walks:
+                    team.seen.update(walk.next.note.get("seen", ()) if walk.next else ())
         self._arrived = asyncio.Event()
         self._closed = False
         self._walk: Walk[T] | None = None
@@ -151,30 +152,35 @@ class Pager(AsyncIterator[T]):
         return saving.write(
             saving.Checkpoint(
                 version=saving.VERSION,
-                questions=tuple(self._saved(walks) for walks in self._questions),
+                questions=tuple(self._saved(team) for team in self._teams),
                 limit=None if self._left is None else self._left + waiting,
                 prefetch=self._prefetch,
                 on_error=self._on_error,
             )
         )
 
-    def _saved(self, walks: Sequence[Walk[T]]) -> saving.SavedQuestion:
-        question = walks[0].listing.question
+    def _saved(self, team: Team[T]) -> saving.SavedQuestion:
+        question = team.listing.question
         if question is None:
             raise CheckpointError("a recipe that no provider's method made cannot be saved")
         seen: set[str] = set()
-        if len(walks) > 1 or (walks[0].listing.moving and walks[0].listing.repeats):
+        if team.seen is not None and team.is_saved_whole:
             untaken = {key_of(e) for e in self._entries[self._at :]}
-            seen = self._seen[id(walks[0])] - untaken
+            seen = team.seen - untaken
+        provider = self._fetcher.provider_of(team.listing)
         return saving.SavedQuestion(
             provider=question.provider,
             name=question.name,
             arguments=saving.saved_arguments(question.arguments),
-            walks=tuple(self._saved_walk(walk) for walk in walks),
+            walks=tuple(
+                self._saved_walk(walk, provider.fingerprint(first))
+                for walk, first in zip(team.readers, team.firsts, strict=True)
+            ),
             seen=tuple(sorted(seen)),
+            parallel=team.parallel,
         )
 
-    def _saved_walk(self, walk: Walk[T]) -> saving.SavedWalk:
+    def _saved_walk(self, walk: Walk[T], first: str) -> saving.SavedWalk:
         provider = self._fetcher.provider_of(walk.listing)
         taken: set[str] = walk.taken
         request = walk.onward
@@ -188,11 +194,12 @@ class Pager(AsyncIterator[T]):
             taken = walk.taken | ({key_of(e) for e in self._batch.entries} - rest)
             trail = self._batch.trail
         return saving.SavedWalk(
-            first=provider.fingerprint(walk.listing.request),
+            first=first,
             next=None if request is None else saving.relative(request, provider.base_url),
             note={} if request is None else request.note,
             taken=tuple(sorted(taken)),
             trail=trail,
+            window=saving.SavedWindow.of(walk.window) if walk.window else None,
         )
 
     async def _advance(self) -> None:
@@ -200,13 +207,14 @@ class Pager(AsyncIterator[T]):
         if self._left == 0:
             await self.aclose()
             raise StopAsyncIteration
+        self._forget()
         walk, batch = await self._next_batch()
         entries = batch.entries
         if walk.taken:
             entries = [e for e in entries if key_of(e) not in walk.taken]
             # Newer rows may have pushed some of them off this page and onto the next.
             walk.taken -= {key_of(e) for e in batch.entries}
-        if (seen := self._seen.get(id(walk))) is not None and walk.listing.sort_key is None:
+        if (seen := self._team[walk].seen) is not None and walk.listing.sort_key is None:
             entries = [e for e in entries if is_new(e, seen)]
         if self._left is not None:
             entries = _first(entries, self._left)
@@ -217,7 +225,7 @@ class Pager(AsyncIterator[T]):
         while not self._closed:
             self._arrived.clear()
             walk = next((w for w in self._walks if w.ready), None)
-            if walk is None and len(self._walks) == 1 and self._idle(self._walks[0]):
+            if walk is None and self._is_alone() and self._idle(self._walks[0]):
                 walk = self._walks[0]
                 got: Batch[T] | Exception = await self._directly(walk)
             elif walk is not None:
@@ -225,6 +233,7 @@ class Pager(AsyncIterator[T]):
                 self._walks.remove(walk)
                 self._walks.append(walk)
             else:
+                self._let_join()
                 depth = max(1, self._prefetch)
                 coming = [w.go_on(self._arrived, depth) for w in self._walks]
                 if not any(coming):
@@ -249,8 +258,32 @@ class Pager(AsyncIterator[T]):
 
     def _look_ahead(self, walk: Walk[T], batch: Batch[T]) -> None:
         depth = self._prefetch if len(self._walks) == 1 else max(1, self._prefetch)
-        if depth and not self._closed and (self._left is None or self._left > len(batch.entries)):
+        if not depth or self._closed or not (self._left is None or self._left > len(batch.entries)):
+            return
+        if (team := self._team[walk]).parallel is None:
             walk.go_on(self._arrived, depth)
+            return
+        # Its page may have freed a place, or be what another one waited for.
+        self._let_join()
+        for one in team.walks:
+            one.go_on(self._arrived, depth)
+
+    def _is_alone(self) -> bool:
+        """Return whether one walk reads one list, so that no task is needed."""
+        return len(self._walks) == 1 and self._team[self._walks[0]].parallel is None
+
+    def _let_join(self) -> None:
+        """Take in the walks that can begin now."""
+        for team in self._teams:
+            for walk in team.joining():
+                self._team[walk] = team
+                self._walks.append(walk)
+
+    def _forget(self) -> None:
+        """Let go of walks that are over, of which a long list read in parts has many."""
+        for walk in [walk for team in self._teams for walk in team.done()]:
+            del self._team[walk]
+            self._walks.remove(walk)
 
     def _failed(self, walk: Walk[T], error: Exception) -> None:
         if self._on_error == "raise" or not isinstance(error, ProviderError):

@@ -78,7 +78,7 @@ class Records(Generic[P, T]):
         return Page(
             items=items,
             next=self.paging.after(request, answer),
-            raw=Raw(Source(body)) if self.items and response.keep_raw else None,
+            raw=Raw(Source(body)) if self.items else None,
             broken=broken,
         )
 

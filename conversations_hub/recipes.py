@@ -132,6 +132,58 @@ class Call(Recipe, Generic[T]):
         return self._lent().run(self).__await__()
 
 
+@frozen(kw_only=True)
+class TwoEnds:
+    """The list can be read from its other end, too, in the same order backwards."""
+
+    backwards: Request
+    total: Callable[[Raw], int | None] | None = None
+    """How many records the list has, from an answer, where pages from the other end are counted.
+
+    Where there are fewer than a page before, rows have moved up and one may have been passed.
+    """
+    wall: type[StatusError] | None = None
+    """What the other end is refused with where it can be read no further."""
+
+
+class Windows(Protocol):
+    """A list whose items each have a number, the greatest first, so that parts can be asked for.
+
+    A border is a number, too. What lies at a border itself may be found on both sides of it.
+    """
+
+    @property
+    def bottom(self) -> int:
+        """Where lists begin, more or less: what lies below is found as well, but less fast."""
+        ...
+
+    @property
+    def extent(self) -> tuple[int, int] | None:
+        """From where to where the question itself says that the list goes; guesses will do."""
+        ...
+
+    @property
+    def scout(self) -> Listing[int] | None:
+        """What finds out where this list begins: its one item."""
+        ...
+
+    def part(self, lo: int | None, hi: int, like: Request) -> Request:
+        """Return the request for what lies between two borders, as it is asked elsewhere."""
+        ...
+
+    def reached(self, items: Sequence[Any], onward: Request, before: int) -> tuple[int, int] | None:
+        """Return from where to where a page led: all above has been read. None: who knows."""
+        ...
+
+    def after_all(self, onward: Request) -> Request | None:
+        """Return what the topmost walk asks instead of going on below its border."""
+        ...
+
+    def waits(self, onward: Request) -> bool:
+        """Return whether a request is for what changed while all the others were under way."""
+        ...
+
+
 @frozen(kw_only=True, eq=False)
 class Listing(Recipe, Generic[T]):
     """A recipe for one collection."""
@@ -149,6 +201,8 @@ class Listing(Recipe, Generic[T]):
     """The order the API cannot give: the list is read to its end, then put in order."""
     beside: tuple[Listing[T], ...] = ()
     """Further lists that together with this one answer the question; read side by side."""
+    split: TwoEnds | Windows | None = None
+    """How several places of it can be read at a time, where the API has a way."""
 
     def __aiter__(self) -> Pager[T]:
         return self._lent().iterate(self)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from hashlib import blake2b
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from attrs import astuple, evolve, field, has, mutable
 
-from conversations_hub.errors import CursorExpiredError, PagingError, TranslationError
+from conversations_hub.errors import (
+    CursorExpiredError,
+    PagingError,
+    StatusError,
+    TranslationError,
+)
 from conversations_hub.fetch import Batch, Fetcher, operation_of, placed
 from conversations_hub.models import Ref
 from conversations_hub.recipes import Listing
+from conversations_hub.windows import Window
 from conversations_hub.wire import Request
 
 T = TypeVar("T")
@@ -34,6 +40,22 @@ def key_of(item: Any) -> str:
     return blake2b(repr(told).encode(), digest_size=12).hexdigest()
 
 
+class Company(Protocol):
+    """Those with whom a walk shares a list, as far as it has to ask them."""
+
+    def arrived(self, walk: Walk[Any], batch: Batch[Any]) -> Batch[Any]:
+        """Hear of a page, and decide what comes after it: the walk's `next`."""
+        ...
+
+    def excuses(self, walk: Walk[Any], error: StatusError) -> bool:
+        """Return whether a refusal only ends this walk, since the others read all there is."""
+        ...
+
+    def holds(self, walk: Walk[Any]) -> bool:
+        """Return whether a walk has to wait for the others before it goes on."""
+        ...
+
+
 @mutable(kw_only=True, eq=False)
 class Walk(Generic[T]):
     """One list on its way: the request that is next and the pages that came ahead of need."""
@@ -41,6 +63,9 @@ class Walk(Generic[T]):
     fetcher: Fetcher
     listing: Listing[T]
     next: Request | None
+    company: Company | None = field(default=None, repr=False)
+    window: Window | None = None
+    """The part of the list it reads, where others read the rest of it."""
     taken: set[str] = field(factory=set)
     """Items that the consumer had before a checkpoint was saved and that will come once more."""
     trail: tuple[str, ...] = ()
@@ -76,13 +101,21 @@ class Walk(Generic[T]):
         except CursorExpiredError as error:
             self._start_anew(error)
             return await self._page()
+        except StatusError as error:
+            if self.company is None or not self.company.excuses(self, error):
+                raise
+            batch = Batch(request=request, entries=[], next=None, raw=None)
         if self._place is not None:
             batch = self._caught_up(batch, self._place)
         keys = [key_of(item) for item in batch.items[-TRAIL:]]
         trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
         self._asked.add(asked)
         self.next = batch.next
-        return evolve(batch, trail=trail)
+        if self.company is not None:
+            batch = self.company.arrived(self, batch)
+        # Until here somebody may have had to look around the items.
+        raw = batch.raw if self.fetcher.keep_raw else None
+        return evolve(batch, next=self.next, trail=trail, raw=raw)
 
     def _start_anew(self, error: CursorExpiredError) -> None:
         """Go back to the first page, once, to find the place by the items before it."""
@@ -134,20 +167,37 @@ class Walk(Generic[T]):
         """Fetch ahead in the background; say whether anything more can come."""
         running = self.task is not None and not self.task.done()
         failed = bool(self.ready) and isinstance(self.ready[-1], Exception)
-        if not running and not failed and self.next is not None and len(self.ready) < depth:
+        if not running and not failed and self.goes_on and len(self.ready) < depth:
             self.task = asyncio.create_task(self._fill(arrived, depth))
             running = True
         return running or bool(self.ready)
 
     async def _fill(self, arrived: asyncio.Event, depth: int) -> None:
         try:
-            while self.next is not None and len(self.ready) < depth:
+            while self.goes_on and len(self.ready) < depth:
                 self.ready.append(await self.step())
                 arrived.set()
         except Exception as error:  # noqa: BLE001 - handed to the consumer, whatever it is
             self.ready.append(error)
         finally:
             arrived.set()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is a page to ask for now."""
+        return self.next is not None and not (self.company and self.company.holds(self))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every page has been asked for, and taken."""
+        busy = self.task is not None and not self.task.done()
+        return self.onward is None and not self.ready and not busy
+
+    def stop(self) -> None:
+        """Read no further, not even what was asked for: others have it."""
+        self.next = None
+        if self.task is not None:
+            self.task.cancel()
 
     def give_up(self) -> None:
         """Read no further; a checkpoint goes on where this stopped."""

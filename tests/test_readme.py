@@ -9,9 +9,14 @@ from pathlib import Path
 import pytest
 
 import conversations_hub
+from conversations_hub import Ref
+from conversations_hub.emulator import Emulator
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, load
+from conversations_hub.providers.circuit.windows import Times
+from conversations_hub.providers.twilio.days import Days
 from conversations_hub.questions import SHARED
+from conversations_hub.recipes import TwoEnds
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -62,6 +67,23 @@ def spoken(cls):
     return "\n".join(lines)
 
 
+def places():
+    """Return how each list can be read from several places."""
+    ways = {TwoEnds: "two ends", Times: "windows of time", Days: "windows of days"}
+    providers = Emulator(scale=0).providers()
+    lines = [
+        f"| | {' | '.join(type(one).__name__ for one in providers)} |",
+        f"| --- |{' --- |' * len(providers)}",
+    ]
+    for question in ("conversations", "messages"):
+        told = []
+        for one in providers:
+            asked = [Ref(one.name, "1")] if question == "messages" else []
+            told.append(ways.get(type(getattr(one, question)(*asked).split), "–"))
+        lines.append(f"| `{question}` | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
 def environment():
     lines = ["| provider | argument | variables |", "| --- | --- | --- |"]
     for name in PROVIDERS:
@@ -85,7 +107,7 @@ def check_table(page, name, table):
 
 
 @pytest.mark.parametrize(
-    "make", [capabilities, operations, environment], ids=lambda make: make.__name__
+    "make", [capabilities, places, operations, environment], ids=lambda make: make.__name__
 )
 def test_tables_are_made_from_the_code(make):
     check_table(README, make.__name__, make())
@@ -108,7 +130,8 @@ def test_the_examples_run(capsys, monkeypatch):
         exec(compile(example, "README.md", "exec"), {"__name__": "example"})
     out = capsys.readouterr().out
     assert ran == [None] * len(emulated)
-    for told in ("10 conversations from", "more messages", "sent once", "it was done"):
+    shown = ("10 conversations from", "more messages", "True that all", "sent once", "it was done")
+    for told in shown:
         assert told in out
 
 

@@ -29,6 +29,7 @@ async def hub_members(hub: ConversationsHub) -> None:
     ref = Ref("clio", "42")
     assert_type(hub.conversations(), Pager[Conversation])
     assert_type(hub.messages(ref), Pager[Message])
+    assert_type(hub.messages(ref, parallel=8), Pager[Message])
     assert_type(hub.participants(ref), Pager[Participant])
     assert_type(await hub.conversation(ref), Conversation)
     assert_type(await hub.message(ref, "1"), Message)

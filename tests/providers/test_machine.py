@@ -24,6 +24,7 @@ from conversations_hub.providers.circuit.emulator.store import Refusal
 
 SIZES = st.sampled_from([1, 2, 3, 7, None])
 PLACES = st.integers(0, 1000)
+PLACES_AT_A_TIME = [{"parallel": 2}, {"parallel": 5}]
 
 # What the walk shall hold for, besides what happens during it.
 SWITCHES = {
@@ -81,7 +82,7 @@ class Walk(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.hub = self.pager = self.emulator = None
         self.failed = self.over = False
-        self.garbled = False
+        self.garbled = 0
         self.found = []
         """The ids that came, with the moment of each."""
         self.now = 0
@@ -105,13 +106,16 @@ class Walk(RuleBasedStateMachine):
         data=st.data(),
         size=SIZES,
         prefetch=st.integers(0, 2),
-        order=st.sampled_from([None, None, "oldest", "newest"]),
+        # From several places, things come in no order.
+        way=st.sampled_from([{}, {"order": "oldest"}, {"order": "newest"}, *PLACES_AT_A_TIME]),
         count=st.integers(0, 12),
     )
-    def begin(self, data, size, prefetch, order, count):
+    def begin(self, data, size, prefetch, way, count):
+        order, parallel = way.get("order"), way.get("parallel")
         self.switches = data.draw(TURNED[self.name])
         self.order = order if self.what == "messages" else None
         self.size = size
+        self.parallel = None if self.name == "sunshine" else parallel
         self.do(self.start(prefetch))
         self.do(self.take(count))
 
@@ -128,11 +132,17 @@ class Walk(RuleBasedStateMachine):
                 c for c in self.api.conversation_ids() if 12 < len(self.api.message_ids(c)) < 30
             )
             self.pager = self.hub.messages(
-                Ref(self.name, self.where), page_size=self.size, prefetch=prefetch, order=self.order
+                Ref(self.name, self.where),
+                page_size=self.size,
+                prefetch=prefetch,
+                order=self.order,
+                parallel=self.parallel,
             )
         else:
             self.where = self.api.conversation_ids()[0]
-            self.pager = self.hub.conversations(page_size=self.size, prefetch=prefetch)
+            self.pager = self.hub.conversations(
+                page_size=self.size, prefetch=prefetch, parallel=self.parallel
+            )
         self.at_first = self.truth()
 
     def truth(self):
@@ -151,7 +161,7 @@ class Walk(RuleBasedStateMachine):
                 return
             except TranslationError:
                 assert self.garbled, "an error out of nothing"
-                self.garbled = False
+                self.garbled -= 1
             except (PagingError, CursorExpiredError) as error:
                 self.give_up(error)
                 return
@@ -284,7 +294,7 @@ class Walk(RuleBasedStateMachine):
 
         def once(request):
             server.intercept = None
-            self.garbled = self.garbled or fault is garbage
+            self.garbled += fault is garbage
             return fault(request)
 
         server.intercept = once
@@ -319,7 +329,7 @@ class Walk(RuleBasedStateMachine):
         await self.hub.aclose()
         self.resumed = True
         # An error that the other process did not live to see is nobody's.
-        self.garbled = False
+        self.garbled = 0
         self.hub = self.emulator.hub()
         self.pager = self.hub.resume(json.loads(saved))
 
@@ -347,6 +357,8 @@ class Walk(RuleBasedStateMachine):
             assert [one for one in found if one in there] == [one for one in now if one in there]
 
     def keeps_its_order(self):
+        if self.parallel:
+            return False
         if self.name in ("twilio", "clio"):
             return self.order in (None, "oldest")
         return self.name == "sunshine" and self.what == "messages" and self.order is None

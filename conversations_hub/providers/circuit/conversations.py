@@ -21,6 +21,7 @@ from conversations_hub.providers.circuit.lists import BY_LABEL, Communities
 from conversations_hub.providers.circuit.paging import EPOCH
 from conversations_hub.providers.circuit.reader import EMPTY, TimeReader
 from conversations_hub.providers.circuit.values import WORDS, JoinDetails, SearchResult
+from conversations_hub.providers.circuit.windows import Times, oldest
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Paging, Record, Records
 from conversations_hub.recipes import Call, Listing, Page
@@ -64,19 +65,21 @@ class Conversations(Account):
         first = self.get(
             "conversations", query={"results": self.page_size("conversations", page_size)}
         )
+        rule = HiddenOrder(
+            listing=first,
+            items=self._newest_item,
+            floor=floor(created_after, updated_after),
+        )
         return Listing(
             request=first,
             read=TimeReader(
                 payload=payloads.Conversation,
                 translate=partial(translate.conversation, self.name),
-                rule=HiddenOrder(
-                    listing=first,
-                    items=self._newest_item,
-                    floor=floor(created_after, updated_after),
-                ),
+                rule=rule,
             ),
             keep=keep,
             repeats=True,
+            split=Times(first=first, rule=rule, scout=oldest(first)),
         )
 
     @operation

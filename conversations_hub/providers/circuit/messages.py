@@ -21,6 +21,7 @@ from conversations_hub.providers.circuit.markup import rich, same_words, shown
 from conversations_hub.providers.circuit.outcomes import Reconcile, arrived, not_before, surely
 from conversations_hub.providers.circuit.paging import TimePaging
 from conversations_hub.providers.circuit.reader import EMPTY, TimeReader
+from conversations_hub.providers.circuit.windows import Times, beginning
 from conversations_hub.questions import File
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, Records, nothing
@@ -87,20 +88,19 @@ class Messages(Uploads):
         to its end before the first item comes.
         """
         check_order(order)
+        where = ("conversations", self.id_of(conversation))
+        query = {"results": self.page_size("messages", page_size)}
+        first, rule = self.get(*where, "items", query=query), TimePaging(floor=floor(since))
         return Listing(
-            request=self.get(
-                "conversations",
-                self.id_of(conversation),
-                "items",
-                query={"results": self.page_size("messages", page_size)},
-            ),
+            request=first,
             read=TimeReader(
                 payload=payloads.Item,
                 translate=partial(translate.message, conversation, self.me, self.origin),
-                rule=TimePaging(floor=floor(since)),
+                rule=rule,
             ),
             keep=between(lambda m: m.sent_at, since, until),
             repeats=True,
+            split=Times(first=first, rule=rule, scout=beginning(self.get(*where))),
             sort_key=_sort_key(order),
         )
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, TypeVar
 from attrs import Factory, field, frozen, mutable
 from yarl import URL
 
-from conversations_hub.errors import ConfigurationError, StatusError
+from conversations_hub.errors import ConfigurationError, InvalidRequestError, StatusError
 from conversations_hub.models import Attachment, Ref
-from conversations_hub.paging import PageTokenPaging
+from conversations_hub.paging import MISSING, PageTokenPaging, dig
 from conversations_hub.provider import (
     Problem,
     Provider,
@@ -20,8 +20,9 @@ from conversations_hub.provider import (
     secret_field,
 )
 from conversations_hub.providers.clio import fields, payloads, refusals, texts
+from conversations_hub.raw import Raw
 from conversations_hub.reading import Record
-from conversations_hub.recipes import Call
+from conversations_hub.recipes import Call, TwoEnds
 from conversations_hub.wire import QueryValue, Request, Response
 
 HOSTS = {region: f"{region}.app.clio.com" for region in ("eu", "ca", "au")} | {"us": "app.clio.com"}
@@ -43,6 +44,18 @@ NUMBERS: Record[payloads.Numbers, list[int]] = Record(
 )
 
 T = TypeVar("T")
+
+
+def two_ends(first: Request) -> TwoEnds:
+    """Return how a list by id is read from its newest end: by count, down to 10,000 records."""
+    return TwoEnds(backwards=first.with_query(order=NEWEST), total=_total, wall=InvalidRequestError)
+
+
+def _total(envelope: Raw) -> int | None:
+    """Return how many records a list has; where that is the page's own number, nobody knows."""
+    total, onward = dig(envelope, ("meta", "records")), dig(envelope, PAGES.link)
+    known = isinstance(total, int) and (onward in {MISSING, None} or total > len(envelope["data"]))
+    return total if known else None
 
 
 def _region(value: str) -> str:

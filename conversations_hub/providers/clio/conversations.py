@@ -20,7 +20,7 @@ from conversations_hub.models import (
 )
 from conversations_hub.provider import between, both, operation
 from conversations_hub.providers.clio import changes, fields, payloads, translate
-from conversations_hub.providers.clio.account import BY_ID, PAGES, Account
+from conversations_hub.providers.clio.account import BY_ID, PAGES, Account, two_ends
 from conversations_hub.providers.clio.conditions import (
     NotModified,
     not_modified,
@@ -36,6 +36,8 @@ from conversations_hub.writing import after
 ARCHIVED = {ConversationState.OPEN: False, ConversationState.ARCHIVED: True}
 # Whether "since" takes in its own second is not known.
 OVERLAP = timedelta(seconds=1)
+# By these a conversation may leave the list, and another come in, while the count stays.
+CHANGING = ("archived", "updated_since", "read_status", "for_user", "matter_id", "time_entries")
 CONTACT = re.compile(r"contact/(\d+)", re.ASCII)
 
 
@@ -88,7 +90,11 @@ class Conversations(Account):
             "date": date,
             "ids[]": ids,
         }
-        return evolve(self.conversations_by(BY_ID, query, page_size), keep=keep)
+        listing = self.conversations_by(BY_ID, query, page_size)
+        comes_and_goes = any(query[name] is not None for name in CHANGING)
+        return evolve(
+            listing, keep=keep, split=None if comes_and_goes else two_ends(listing.request)
+        )
 
     @operation
     def participants(

@@ -12,7 +12,7 @@ from attrs import evolve
 from conversations_hub.models import Message, Ref
 from conversations_hub.provider import between, check_order, operation
 from conversations_hub.providers.clio import fields, payloads, translate
-from conversations_hub.providers.clio.account import BY_ID, NEWEST, PAGES, Account
+from conversations_hub.providers.clio.account import BY_ID, NEWEST, PAGES, Account, two_ends
 from conversations_hub.providers.clio.conditions import NotModified, not_modified, unless
 from conversations_hub.reading import Record, Records
 from conversations_hub.recipes import Call, Listing
@@ -48,8 +48,9 @@ class Messages(Account):
             "limit": self.page_size("messages", page_size),
             "fields": self.message_parts(fields.MESSAGE),
         }
+        first = self.asking("GET", "conversation_messages.json", query=asked)
         return Listing(
-            request=self.asking("GET", "conversation_messages.json", query=asked),
+            request=first,
             read=Records(
                 payload=payloads.Message,
                 items="data",
@@ -61,6 +62,7 @@ class Messages(Account):
             # From the newest, pages are counted from a top that moves.
             repeats=order == "newest",
             moving=order == "newest",
+            split=two_ends(first),
         )
 
     @operation

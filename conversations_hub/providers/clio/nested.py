@@ -39,8 +39,7 @@ class Nested(Generic[P, T]):
                 items.append(translated(self.translate, record, kept, at))
             except TranslationError as error:
                 broken.append((len(items), error))
-        raw = Raw(Source(response.body)) if response.keep_raw else None
-        return Page(items=tuple(items), raw=raw, broken=tuple(broken))
+        return Page(items=tuple(items), raw=Raw(Source(response.body)), broken=tuple(broken))
 
     def _found(self, response: Response) -> list[Any]:
         found = dig(decoded(response, response.body), self.path)

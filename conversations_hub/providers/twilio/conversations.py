@@ -13,6 +13,7 @@ from conversations_hub.models import Conversation, ConversationState, Ref
 from conversations_hub.provider import between, both, operation
 from conversations_hub.providers.twilio import evidence, forms, payloads, translate
 from conversations_hub.providers.twilio.account import CONVERSATION, PAGES
+from conversations_hub.providers.twilio.days import Days
 from conversations_hub.providers.twilio.participants import Participants
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Call, Listing
@@ -57,16 +58,17 @@ class Conversations(Participants):
             )
         if participant is not None:
             return self._of_participant(participant, state, keep, page_size)
+        first = self._get(
+            "Conversations",
+            query={
+                "StartDate": _day(created_after, "T00:00:00Z") or FROM_THE_START,
+                "EndDate": _day(created_before, "T23:59:59Z", timedelta(seconds=1)),
+                "State": STATES[state] if state else None,
+                "PageSize": self.page_size("conversations", page_size),
+            },
+        )
         return Listing(
-            request=self._get(
-                "Conversations",
-                query={
-                    "StartDate": _day(created_after, "T00:00:00Z") or FROM_THE_START,
-                    "EndDate": _day(created_before, "T23:59:59Z", timedelta(seconds=1)),
-                    "State": STATES[state] if state else None,
-                    "PageSize": self.page_size("conversations", page_size),
-                },
-            ),
+            request=first,
             read=Records(
                 payload=payloads.Conversation,
                 items="conversations",
@@ -74,6 +76,7 @@ class Conversations(Participants):
                 paging=PAGES,
             ),
             keep=keep,
+            split=Days.of(first, created_after, created_before),
         )
 
     @operation

@@ -17,7 +17,7 @@ from conversations_hub.providers.twilio.values import Receipt
 from conversations_hub.questions import File
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record, Records, nothing
-from conversations_hub.recipes import Call, Listing
+from conversations_hub.recipes import Call, Listing, TwoEnds
 from conversations_hub.wire import Upload
 from conversations_hub.writing import KEY, find, gone, keyed
 
@@ -42,16 +42,17 @@ class Messages(Media):
     ) -> Listing[Message]:
         """List messages by index, oldest first: `GET /v1/Conversations/{sid}/Messages`."""
         check_order(order)
+        first = self._get(
+            "Conversations",
+            self.id_of(conversation),
+            "Messages",
+            query={
+                "Order": "desc" if order == "newest" else "asc",
+                "PageSize": self.page_size("messages", page_size),
+            },
+        )
         return Listing(
-            request=self._get(
-                "Conversations",
-                self.id_of(conversation),
-                "Messages",
-                query={
-                    "Order": "desc" if order == "newest" else "asc",
-                    "PageSize": self.page_size("messages", page_size),
-                },
-            ),
+            request=first,
             read=Records(
                 payload=payloads.Message,
                 items="messages",
@@ -60,6 +61,7 @@ class Messages(Media):
             ),
             # Dates may be set by whoever writes, so that index and date need not agree.
             keep=between(lambda m: m.sent_at, since, until),
+            split=TwoEnds(backwards=first.with_query(Order="desc")),
         )
 
     @operation

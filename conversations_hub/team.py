@@ -1,0 +1,319 @@
+"""The walks that answer one question together: who reads what, and when all has been read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar, cast
+
+from attrs import evolve, field, mutable
+
+from conversations_hub.errors import ConfigurationError, StatusError, UnsupportedError
+from conversations_hub.fetch import Batch, Fetcher, operation_of
+from conversations_hub.recipes import Listing, TwoEnds, Windows
+from conversations_hub.walk import Walk, key_of
+from conversations_hub.windows import Span, Window, beginning, cuts
+from conversations_hub.wire import Request
+
+T = TypeVar("T")
+
+TOTAL = "total"
+"""What a request's note calls the number of records that the page before told."""
+
+
+@mutable(kw_only=True, eq=False)
+class Team(Generic[T]):
+    """Walks through the lists that answer a question, each through its own."""
+
+    listing: Listing[T]
+    walks: list[Walk[T]]
+    parallel: int | None = None
+    seen: set[str] | None = field(default=None, init=False)
+    """What was delivered, where several may come upon the same."""
+
+    def __attrs_post_init__(self) -> None:
+        if len(self.walks) > 1 or any(walk.listing.repeats for walk in self.walks):
+            self.seen = set()
+
+    @property
+    def is_saved_whole(self) -> bool:
+        """Whether a checkpoint must take along what was delivered."""
+        return len(self.walks) > 1 or (self.listing.moving and self.listing.repeats)
+
+    @property
+    def firsts(self) -> list[Request]:
+        """The first requests that a checkpoint knows the walks by."""
+        return [walk.listing.request for walk in self.walks]
+
+    def recall(self) -> None:
+        """Remember what walks that were placed by a checkpoint had read last."""
+
+    def joining(self) -> list[Walk[T]]:
+        """Return further walks that can begin now."""
+        return []
+
+    @property
+    def readers(self) -> list[Walk[T]]:
+        """The walks that deliver items."""
+        return self.walks
+
+    def done(self) -> list[Walk[T]]:
+        """Leave out walks that are over and return them, where new ones take their place."""
+        return []
+
+
+@mutable(kw_only=True, eq=False)
+class Ends(Team[T]):
+    """Two walks that come towards each other: when one meets what the other read, all is read.
+
+    What a walk meets again itself, as rows that moved, is no meeting: each has its own memory.
+    """
+
+    split: TwoEnds
+    _read: list[set[str]] = field(init=False)
+    _met: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.seen = set()
+        self._read = [set(), set()]
+        for walk in self.walks:
+            walk.company = self
+
+    def recall(self) -> None:
+        """Take the last items before a checkpoint for what was read; the other comes upon them."""
+        self._read = [set(walk.trail) for walk in self.walks]
+
+    @property
+    def is_saved_whole(self) -> bool:
+        """Whether a checkpoint must take along what was delivered."""
+        return True
+
+    def arrived(self, walk: Walk[Any], batch: Batch[Any]) -> Batch[Any]:
+        """End both walks where they meet, or where one has read all there is."""
+        me = self.walks.index(walk)
+        if me and not self._counts(walk, batch):
+            # What it has of this page is no place to meet, not after a checkpoint either.
+            walk.next, walk.trail = None, ()
+            return batch
+        keys = {key_of(item) for item in batch.items}
+        self._read[me] |= keys
+        if self._met or keys & self._read[1 - me] or (walk.next is None and not me):
+            self._met, walk.next = True, None
+            self.walks[1 - me].stop()
+        return batch
+
+    def excuses(self, walk: Walk[Any], error: StatusError) -> bool:
+        """Return whether a refusal only says that the other end is read no further."""
+        wall = self.split.wall
+        return walk is self.walks[1] and wall is not None and type(error) is wall
+
+    def holds(self, walk: Walk[Any]) -> bool:
+        """Let both go on."""
+        del walk
+        return False
+
+    def _counts(self, walk: Walk[Any], batch: Batch[Any]) -> bool:
+        """Return whether a page from the other end begins where the one before it ended.
+
+        Where pages are counted, rows that are gone let others move up and past the walk. Then
+        what lies between has to be read from this end.
+        """
+        if self.split.total is None or batch.raw is None:
+            return True
+        total, before = self.split.total(batch.raw), batch.request.note.get(TOTAL, 0)
+        if walk.next is not None:
+            walk.next = walk.next.with_note(**walk.next.note, **{TOTAL: total})
+        return total is not None and not (isinstance(before, int) and total < before)
+
+
+@mutable(kw_only=True, eq=False)
+class Crew(Team[T]):
+    """Walks that each read a window of the list; who is done takes a part of the longest left.
+
+    It begins with one walk from the newest item on, whose first page shows how much there may be.
+    """
+
+    fetcher: Fetcher
+    split: Windows
+    _scout: Walk[Any] | None = field(default=None, init=False)
+    _is_scouting: bool = field(default=False, init=False)
+    _found: int | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.seen = set()
+        for walk in self.walks:
+            walk.company = self
+        if (scout := self.split.scout) is not None and self.walks:
+            asked = evolve(scout, question=self.listing.question)
+            self._scout = Walk(
+                fetcher=self.fetcher, listing=asked, next=asked.request, company=self
+            )
+
+    @property
+    def is_saved_whole(self) -> bool:
+        """Whether a checkpoint must take along what was delivered."""
+        return True
+
+    @property
+    def readers(self) -> list[Walk[T]]:
+        """The walks that deliver items."""
+        return [walk for walk in self.walks if walk is not self._scout]
+
+    @property
+    def firsts(self) -> list[Request]:
+        """The first requests that a checkpoint knows the walks by: all by that of the list."""
+        return [self.listing.request for _ in self.readers]
+
+    def joining(self) -> list[Walk[T]]:
+        """Return further walks, as far as places are free and there is enough for them."""
+        if not self._is_scouting and self._scout is not None:
+            self._is_scouting = True
+            self.walks.append(self._scout)
+            return [self._scout]
+        at_work = [walk for walk in self.walks if walk.goes_on and walk is not self._scout]
+        spans = {walk: span for walk in at_work if (span := self._span(walk.window))}
+        shares = cuts(list(spans.values()), (self.parallel or 1) - len(at_work))
+        found = [
+            self._below(walk, border)
+            for walk, borders in zip(spans, shares, strict=True)
+            # From below upwards: each takes what is left under its own border.
+            for border in reversed(borders)
+        ]
+        self.walks += found
+        return found
+
+    def done(self) -> list[Walk[T]]:
+        """Leave out walks that are over and return them."""
+        over = [walk for walk in self.walks if walk.is_over]
+        self.walks = [walk for walk in self.walks if walk not in over]
+        return over
+
+    def arrived(self, walk: Walk[Any], batch: Batch[Any]) -> Batch[Any]:
+        """Note how far a walk has come, and end it at its border."""
+        window, onward = walk.window, batch.next
+        if window is None:
+            self._found = next(iter(batch.items), None)
+            return evolve(batch, entries=[])
+        if onward is not None and not self.split.waits(onward):
+            window.moved(self.split.reached(batch.items, onward, window.at))
+            if window.is_read:
+                onward = self.split.after_all(onward)
+        if onward is None or self.split.waits(onward):
+            window.pace = 0  # there is nothing left to share
+            # What changed meanwhile moved to the top: no other walk has to look for it.
+            onward = onward if window.hi is None else None
+        walk.next = onward
+        if self._scout is not None and not any(w.next for w in self.walks if w is not self._scout):
+            self._scout.stop()
+        return batch
+
+    def excuses(self, walk: Walk[Any], error: StatusError) -> bool:
+        """Return whether only the way to find out where the list begins is closed."""
+        del error
+        return walk is self._scout
+
+    def holds(self, walk: Walk[Any]) -> bool:
+        """Catch up with changes only when nobody reads what may change."""
+        if walk.next is None or walk is self._scout or not self.split.waits(walk.next):
+            return False
+        return any(w.next is not None for w in self.walks if w is not walk)
+
+    def _span(self, window: Window | None) -> Span | None:
+        """Return what a walk has left, as far as that can be told."""
+        if window is None or window.lost or not window.pace:
+            return None
+        if (bottom := window.lo) is None:
+            if self._scout is not None and self._scout.next is not None:
+                return None  # it soon will be known
+            known = [b for b in (self._found, self.split.bottom) if b is not None]
+            bottom = max((b for b in known if b < window.at), default=None)
+        return None if bottom is None else Span(top=window.at, bottom=bottom, pace=window.pace)
+
+    def _below(self, walk: Walk[T], border: int) -> Walk[T]:
+        """Return a walk that takes over what is below a border."""
+        window = cast("Window", walk.window)
+        part, window.lo = Window(lo=window.lo, hi=border), border
+        found = _reader(self.fetcher, self.listing, self.split, part, walk.next)
+        found.company = self
+        return found
+
+
+def check_parallel(parallel: Any) -> None:
+    """Refuse what is no number of places."""
+    if parallel is None:
+        return
+    if not isinstance(parallel, int) or isinstance(parallel, bool) or parallel < 1:
+        raise ConfigurationError("parallel is a number of places to read at a time, from 1")
+
+
+def team_of(fetcher: Fetcher, listing: Listing[T], parallel: int | None) -> Team[T]:
+    """Return who reads a listing, at so many places at a time."""
+    check_parallel(parallel)
+    if parallel is None or parallel == 1:
+        parts = [_of(part, listing) for part in listing.parts]
+        walks = [Walk(fetcher=fetcher, listing=part, next=part.request) for part in parts]
+        return Team(listing=listing, walks=walks)
+    listing = _splittable(fetcher, listing)
+    if isinstance(listing.split, TwoEnds):
+        back = evolve(listing, request=listing.split.backwards)
+        walks = [Walk(fetcher=fetcher, listing=one, next=one.request) for one in (listing, back)]
+        return Ends(listing=listing, walks=walks, parallel=parallel, split=listing.split)
+    split = cast("Windows", listing.split)
+    windows = beginning(split.extent, parallel)
+    walks = [_reader(fetcher, listing, split, window) for window in windows]
+    return Crew(listing=listing, walks=walks, parallel=parallel, split=split, fetcher=fetcher)
+
+
+def _of(part: Listing[T], whole: Listing[T]) -> Listing[T]:
+    """Return a part that knows which question it helps to answer."""
+    return part if part.question is whole.question else evolve(part, question=whole.question)
+
+
+def _reader(
+    fetcher: Fetcher,
+    listing: Listing[T],
+    split: Windows,
+    window: Window,
+    like: Request | None = None,
+) -> Walk[T]:
+    """Return the walk through a window of a list, which asks as another walk has learnt to."""
+    first = listing.request
+    if window.hi is not None:
+        first = split.part(window.lo, window.hi, like or first)
+    # Windows overlap, so that whoever reads drops what came before.
+    part = evolve(listing, request=first, repeats=True)
+    return Walk(fetcher=fetcher, listing=part, next=first, window=window)
+
+
+def _splittable(fetcher: Fetcher, listing: Listing[T]) -> Listing[T]:
+    """Return a listing that can be read from several places, or say why it cannot."""
+    provider, operation = fetcher.provider_of(listing), operation_of(listing)
+    asked = listing.question.arguments if listing.question else {}
+    if listing.sort_key is not None or asked.get("order") is not None:
+        raise ConfigurationError(
+            "from several places items come in no order; leave out order= or parallel=",
+            provider=provider.name,
+            operation=operation,
+        )
+    if listing.split is None or listing.beside:
+        raise UnsupportedError(
+            f"the API of {type(provider).__name__} gives this list one page after the other; "
+            "leave parallel= out",
+            provider=provider.name,
+            operation=operation,
+        )
+    return listing
+
+
+def resumed(
+    fetcher: Fetcher, listing: Listing[T], parallel: int | None, windows: Sequence[Window | None]
+) -> Team[T]:
+    """Return the team that goes on where a checkpoint was taken, its walks yet to be placed."""
+    team = team_of(fetcher, listing, parallel)
+    if not isinstance(team, Crew):
+        return team
+    walks = []
+    for window in windows:
+        if window is None:
+            raise ConfigurationError("a walk does not say which part of the list it reads")
+        walks.append(_reader(fetcher, team.listing, team.split, window))
+    return evolve(team, walks=walks)
