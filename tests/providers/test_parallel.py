@@ -398,9 +398,11 @@ def forget(served, message):
 
 
 @pytest.mark.parametrize("records", ["total", "page"])
-async def test_rows_that_move_up_are_not_passed_over(serve_list, records):
+@pytest.mark.parametrize("keep_raw", [True, False])
+async def test_rows_that_move_up_are_not_passed_over(serve_list, records, keep_raw):
     """Counted from the newest, a page after a deletion begins too late."""
     served = await serve_list("clio", "messages", scale=0.1, records=records)
+    served.hub = served.emulator.hub(keep_raw=keep_raw)
     gone = []
 
     def meanwhile(request):
