@@ -120,7 +120,7 @@ class PageTokenPaging:
             return None
         if not isinstance(link, str):
             raise PagingError(f"{'.'.join(self.link)} is not a link")
-        onward = self._with(request, self._query(request, link))
+        onward = request.with_raw_query(self._with(request, self._query(request, link)))
         return onward.with_note(seen_count=seen) if self.total else onward
 
     def _ended(self, request: Request, answer: Answer[Any], link: Any, seen: int) -> None:
@@ -161,16 +161,16 @@ class PageTokenPaging:
             and self.hosts.fullmatch(url.host or "")
         )
 
-    def _with(self, request: Request, query: str) -> Request:
+    def _with(self, request: Request, query: str) -> str:
         """Take over the link's query, or put its token into our own, byte for byte."""
         pairs = (part.partition("=") for part in query.split("&"))
         token = next((value for key, _, value in pairs if unquote_plus(key) == self.token), "")
         if not token:
             raise PagingError(f"the next link has no {self.token}")
         if self.whole_query:
-            return request.with_raw_query(query)
-        ours = request.with_params({self.token: None}).url.raw_query_string
-        return request.with_raw_query("&".join(filter(None, [ours, f"{self.token}={token}"])))
+            return query
+        ours = request.raw_query_without({self.token})
+        return "&".join(filter(None, [ours, f"{self.token}={token}"]))
 
 
 def _origin(url: URL) -> tuple[str, str | None, int | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -209,12 +209,17 @@ class Request:
 
     def with_params(self, params: Mapping[str, QueryValue]) -> Request:
         """Do the same for names that are no Python words; the others keep their very bytes."""
+        kept = self.raw_query_without(params)
+        return self.with_raw_query("&".join(filter(None, [kept, query_text(params)])))
+
+    def raw_query_without(self, names: Container[str]) -> str:
+        """Return the query, byte for byte, but for the parameters of these names."""
         kept = [
             part
             for part in self.url.raw_query_string.split("&")
-            if part and unquote_plus(part.partition("=")[0]) not in params
+            if part and unquote_plus(part.partition("=")[0]) not in names
         ]
-        return self.with_raw_query("&".join([*kept, *filter(None, [query_text(params)])]))
+        return "&".join(kept)
 
     def with_raw_query(self, query: str) -> Request:
         """Return the request with this query, already encoded, byte for byte."""
