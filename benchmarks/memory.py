@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import inspect
 import resource
 import subprocess
 import sys
@@ -132,9 +131,6 @@ def main() -> None:
     if options.alone:
         asyncio.run(alone(options))
         return
-    if "keep_raw" not in inspect.signature(ConversationsHub).parameters:
-        print("memory: this hub keeps every raw")
-        del HELD["lean"]
     payloads = orjson.dumps(asyncio.run(emulated.messages("twilio")))
     growth = "1,000,000 messages streamed: growth after the first 50,000"
     measure(options, payloads, "stream", growth)

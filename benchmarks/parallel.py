@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import inspect
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
@@ -99,9 +98,6 @@ async def main() -> None:
     parser.add_argument("--pages", type=int, default=100)
     parser.add_argument("--milliseconds", type=int, default=80)
     options = parser.parse_args()
-    if "parallel" not in inspect.signature(ConversationsHub.messages).parameters:
-        print("parallel: this hub reads a list from one place alone")
-        return
     servers = apart(options)
     for case in await cases(options.pages):
         await measure(options, case, servers)

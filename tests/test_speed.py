@@ -23,9 +23,9 @@ PACKAGE = str(Path(conversations_hub.__file__).parent)
 WRITTEN = "<attrs generated"
 TIMES = 10
 
-PER_MESSAGE = {"twilio": 6.0, "sunshine": 6.9, "clio": 7.4, "circuit": 22.5}
-PER_REQUEST = 102
-PER_MESSAGE_OF_A_LIST = 16.6
+PER_MESSAGE = {"twilio": 2.7, "sunshine": 4.7, "clio": 4.0, "circuit": 9.2}
+PER_REQUEST = 55
+PER_MESSAGE_OF_A_LIST = 12.8
 
 
 @frozen
