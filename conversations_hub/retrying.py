@@ -47,4 +47,9 @@ def pause_after(error: ProviderError, planned: float) -> float | None:
         return None
     if error.retry_after is None:
         return planned
-    return error.retry_after + random.uniform(0.0, min(1.0, planned))  # noqa: S311 - no secret
+    return spread(error.retry_after, planned)
+
+
+def spread(pause: float, most: float = 1.0) -> float:
+    """Return a pause, or up to a second more, so that those who wait for the same do not meet."""
+    return pause + random.uniform(0.0, min(1.0, most))  # noqa: S311 - no secret

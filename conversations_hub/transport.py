@@ -30,7 +30,7 @@ from conversations_hub.errors import (
     class_for,
 )
 from conversations_hub.provider import Provider
-from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
+from conversations_hub.retrying import pause_after, pauses, seconds_to_wait, spread
 from conversations_hub.turns import Turns
 from conversations_hub.wire import Request, Response, shifted
 
@@ -78,6 +78,8 @@ class Transport:
     _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
     _clocks: dict[str, timedelta] = field(factory=dict, init=False, repr=False)
     _turns: dict[str, Turns] = field(factory=dict, init=False, repr=False)
+    _rests: dict[str, float] = field(factory=dict, init=False, repr=False)
+    """Until when accounts that answered 429 are asked nothing, by the loop's clock."""
     _told: dict[str, str] = field(factory=dict, init=False, repr=False)
     _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
     """What can be read once, and was."""
@@ -110,6 +112,7 @@ class Transport:
             self.timeout <= self.deadline
             and request.file is None
             and provider.rate is None
+            and provider.name not in self._rests
             and not self._gate.locked()
         ):
             try:
@@ -176,7 +179,10 @@ class Transport:
                     if last is not None:
                         if not _may_repeat(request, last):
                             raise last
-                        await asyncio.sleep(_pause(last, planned, end))
+                        pause = _pause(last, planned, end)
+                        if isinstance(last, RateLimitError) and name is not None:
+                            self._rest(name, pause)
+                        await asyncio.sleep(pause)
                         log.debug("%s.%s: asking again", name, operation)
                     try:
                         return await attempt()
@@ -190,6 +196,18 @@ class Transport:
                 sent=line.busy,
                 timed_out=line.busy,
             ) from (last or cause)
+
+    def _rest(self, name: str, pause: float) -> None:
+        """Let everybody who asks the same account wait, too: it would only refuse them."""
+        end = asyncio.get_running_loop().time() + pause
+        self._rests[name] = max(end, self._rests.get(name, end))
+
+    async def _rested(self, name: str) -> None:
+        """Wait until an account may be asked again, and then not all at once."""
+        clock = asyncio.get_running_loop().time
+        while (left := self._rests.get(name, 0.0) - clock()) > 0:  # noqa: ASYNC110 - for a time
+            await asyncio.sleep(spread(left, left))
+        self._rests.pop(name, None)
 
     async def aclose(self) -> None:
         """Close the session that was opened here; a second time does nothing."""
@@ -210,6 +228,8 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
+        if provider.name in self._rests:
+            await self._rested(provider.name)
         if provider.rate is None:
             async with self._gate:
                 response = await self._exchange(provider, request, operation, line)

@@ -116,6 +116,46 @@ async def test_retry_after_is_a_least(serve):
     assert time.monotonic() - start >= 1.0
 
 
+async def test_one_429_makes_everybody_wait_who_asks_that_account(serve):
+    """Who is under way gets an answer; nobody else is sent into the same refusal."""
+    refused, times = asyncio.Event(), {"acme": [], "other": []}
+
+    async def busy(request):
+        times["acme"].append(time.monotonic())
+        if len(times["acme"]) > 1:
+            return await ok(request)
+        refused.set()
+        return web.Response(status=429, headers={"Retry-After": "1"})
+
+    async def idle(request):
+        times["other"].append(time.monotonic())
+        return await ok(request)
+
+    accounts = [
+        Acme(token="t", base_url=await serve(busy)),
+        Acme(token="t", name="other", base_url=await serve(idle)),
+    ]
+    async with ConversationsHub(*accounts) as hub:
+
+        async def ask(name, after):
+            await after.wait()
+            return await hub.conversation(f"{name}:1")
+
+        now = asyncio.Event()
+        now.set()
+        tasks = [asyncio.create_task(ask("acme", now))]
+        await refused.wait()
+        await asyncio.sleep(0.05)
+        tasks += [asyncio.create_task(ask(name, now)) for name in ["acme", "other"] * 8]
+        await asyncio.gather(*tasks)
+        assert await hub.conversation("acme:1")
+    first, *others = times["acme"]
+    assert len(others) == 10
+    assert min(others) - first >= 1.0
+    assert max(others) - min(others) > 0.1
+    assert max(times["other"]) - first < 0.9
+
+
 async def test_a_wait_beyond_the_deadline_is_told_at_once(serve):
     script = Script(status(429, {"Retry-After": "3600"}))
     async with hub_at(await serve(script), deadline=5) as hub:
