@@ -1,15 +1,16 @@
-"""Makes the models: attrs classes in every respect, whose objects are built in C by msgspec.
+"""Makes the models: attrs classes whose objects are built in C by msgspec.
 
 The constructor that attrs writes for a frozen class goes through `object.__setattr__` for every
 field, and the garbage collector looks at each object again and again. A model of a million
 messages feels both. So the class that attrs has written, with its `repr`, equality, hash and
 frozenness, is put on top of a msgspec Struct, whose constructor fills the same slots directly.
-What is made of JSON is in no cycle, so the collector may leave it alone.
+What is made of JSON is in no cycle, so the collector may leave it alone; the price is that a model
+cannot be referred to weakly, nor be the base of a class with an `__init__`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -31,6 +32,7 @@ else:
         left.update(field.name for field in fields)
         namespace = {name: it for name, it in vars(written).items() if name not in left}
         annotations = namespace.pop("__annotations__")
+        namespace["__rich_repr__"] = _shown
         made = msgspec.defstruct(
             cls.__name__,
             [_struct_field(cls, field) for field in fields],
@@ -43,6 +45,13 @@ else:
         # Those of defstruct say nothing of the types, which cattrs and people read here.
         made.__annotations__ = annotations
         return made
+
+
+def _shown(it: Any) -> Iterator[tuple[str, Any]]:
+    """Tell rich, which would ask the Struct, no more than `repr` tells."""
+    for field in attrs.fields(type(it)):
+        if field.repr:
+            yield field.name, getattr(it, field.name)
 
 
 def _struct_field(cls: type, field: attrs.Attribute[Any]) -> tuple[str, Any] | tuple[str, Any, Any]:

@@ -72,11 +72,10 @@ class Fetcher:
         `AmbiguousWriteError`.
         """
         if call.attempt is not None:
-            return await self._looked(call, call.attempt)
-        found = await self._answered(call)
-        if not self.keep_raw and getattr(found, "raw", None) is not None:
-            return cast("T", evolve(cast("Any", found), raw=None))
-        return found
+            found = await self._looked(call, call.attempt)
+        else:
+            found = await self._answered(call)
+        return found if self.keep_raw else _bare(found)
 
     async def _looked(self, call: Call[T], attempt: Attempt) -> T:
         """Look for what became of a write, again while it may still be carried out."""
@@ -102,7 +101,7 @@ class Fetcher:
             found, _ = await self._step(provider, call, operation)
             if not isinstance(found, Call):
                 return found
-            call = evolve(found, question=call.question, runner=call.runner)
+            call = _onward(call, found)
         writing = self._memory.begun(provider.name)
         try:
             return await self._written(provider, call, operation)
@@ -133,7 +132,7 @@ class Fetcher:
                     self._memory.remember(found)
                 return found
             made += found.made
-            call = evolve(found, question=call.question, runner=call.runner)
+            call = _onward(call, found)
 
     async def _step(
         self, provider: Provider, call: Call[T], operation: str
@@ -209,6 +208,19 @@ class Fetcher:
                 found.update(await self._named_people(evolve(call, question=asking)))
             directory.learn([*refs, *found], found)
         return tuple(named(item, directory) for item in items)
+
+
+def _onward(call: Call[T], then: Call[T]) -> Call[T]:
+    """Return the next call, which is part of the same question."""
+    return evolve(then, question=call.question, runner=call.runner)
+
+
+def _bare(found: T) -> T:
+    """Return what was found without its payload."""
+    thing: Any = found
+    if isinstance(thing, Outcome):
+        return cast("T", evolve(thing, value=_bare(thing.value)))
+    return cast("T", evolve(thing, raw=None)) if getattr(thing, "raw", None) is not None else found
 
 
 def _conversation(items: Sequence[Any]) -> Ref | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABCMeta
 from collections.abc import Iterator, KeysView, Mapping
+from copy import deepcopy
 from typing import Any, cast
 
 import msgspec
@@ -94,7 +95,7 @@ class Raw(Mapping[str, Any], msgspec.Struct, metaclass=_BuiltInC, gc=False, eq=F
     @classmethod
     def of(cls, payload: Mapping[str, Any]) -> Raw:
         """Wrap a payload that is already decoded."""
-        return cls(Source(b"", found=dict(payload)))
+        return cls(Source(b"", found=deepcopy(dict(payload))))
 
     def _payload(self) -> dict[str, Any]:
         if self._found is None:
@@ -121,6 +122,10 @@ class Raw(Mapping[str, Any], msgspec.Struct, metaclass=_BuiltInC, gc=False, eq=F
 
     def __repr__(self) -> str:
         return "Raw(...)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Of a Struct, rich would show what `repr` keeps to itself.
+        return []
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Raw, (self._source.cut(self._index),)

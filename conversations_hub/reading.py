@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Generic, Protocol, TypeVar, cast, get_type_hints
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 from attrs import field, frozen
@@ -186,8 +186,8 @@ def translated(translate: Callable[[P, Raw | None], T], record: P, raw: Raw | No
 
 def convert(value: Any, payload: type[P], at: str) -> P:
     """Read a decoded value as a payload, or say which field is not as it should be."""
-    if _has_parts(cast("Hashable", payload)):
-        return cast("P", part(_encoded(value), payload, at))
+    if isinstance(value, dict) and (names := _parts(cast("Hashable", payload)) & value.keys()):
+        value = {**value, **{name: _left(value[name], f"{at}.{name}") for name in names}}
     try:
         return msgspec.convert(value, payload)
     except msgspec.ValidationError as cause:
@@ -212,18 +212,21 @@ def _misread(cause: Exception, at: str) -> TranslationError:
     return TranslationError(f"{what} at {path}", path=path)
 
 
-def _encoded(value: Any) -> bytes:
+def _left(value: Any, at: str) -> Part:
+    """Return a decoded value as a part: msgspec makes none of it."""
     try:
-        return msgspec.json.encode(value)
-    except OverflowError:  # a number of more than 64 bits
-        return json.dumps(value).encode()
+        return Part(json.dumps(value, allow_nan=False).encode())
+    except ValueError as cause:
+        raise TranslationError(f"a number beyond all bounds at {at}", path=at) from cause
 
 
 @lru_cache(maxsize=256)
-def _has_parts(payload: Any) -> bool:
-    """Say whether a payload has parts, which msgspec takes from bytes alone."""
-    fields = getattr(payload, "__struct_fields__", ())
-    return bool(fields) and Part in get_type_hints(payload).values()
+def _parts(payload: Any) -> frozenset[str]:
+    """Return the names of a payload's parts."""
+    if not (isinstance(payload, type) and issubclass(payload, msgspec.Struct)):
+        return frozenset()
+    fields = msgspec.structs.fields(payload)
+    return frozenset(field.encode_name for field in fields if field.type is Part)
 
 
 @lru_cache(maxsize=256)

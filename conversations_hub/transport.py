@@ -6,7 +6,13 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -107,9 +113,11 @@ class Transport:
         """
         line, begun = _Line(), asyncio.get_running_loop().time()
         failed: ProviderError | None = None
-        # Unless it has to queue, an attempt is bounded by its own timeout, and two cost more.
+        # Unless it has to queue, an attempt is bounded by its own timeout, and two cost more. But
+        # that leaves out what a caller's session may do besides, and is rounded to seconds.
         if (
-            self.timeout <= self.deadline
+            self.session is None
+            and self.timeout + 1 <= self.deadline
             and request.file is None
             and provider.rate is None
             and provider.name not in self._rests
@@ -137,12 +145,13 @@ class Transport:
         Redirects are followed, five at most; the credentials go to the provider's own origins
         alone, and from HTTPS there is no way down to HTTP.
         """
+        line = _Line()
         return await self._persist(
-            partial(self._opened, provider, request, operation, accept),
+            partial(self._opened, provider, request, operation, accept, line),
             provider=provider,
             request=request,
             operation=operation,
-            line=_Line(),
+            line=line,
             begun=asyncio.get_running_loop().time(),
         )
 
@@ -171,15 +180,15 @@ class Transport:
         failed: ProviderError | None = None,
     ) -> A:
         """Try, or try again where an attempt has failed, until the deadline."""
-        name, end, last = provider.name if provider else None, begun + self.deadline, failed
+        name, last = provider.name if provider else None, failed
         planned = islice(pauses(), self.retries)
         try:
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout_at(begun + self.deadline) as line.clock:
                 while True:
                     if last is not None:
                         if not _may_repeat(request, last):
                             raise last
-                        pause = _pause(last, planned, end)
+                        pause = _pause(last, planned, line.clock)
                         if isinstance(last, RateLimitError) and name is not None:
                             self._rest(name, pause)
                         await asyncio.sleep(pause)
@@ -212,6 +221,8 @@ class Transport:
     async def aclose(self) -> None:
         """Close the session that was opened here; a second time does nothing."""
         self._closed = True
+        for turns in self._turns.values():
+            turns.close()
         own, self._own = self._own, None
         if own is not None:
             await own.close()
@@ -234,7 +245,7 @@ class Transport:
             async with self._gate:
                 response = await self._exchange(provider, request, operation, line)
         else:
-            async with self._turns_of(provider, provider.rate).one(), self._gate:
+            async with self._turn(provider, provider.rate, line), self._gate:
                 response = await self._exchange(provider, request, operation, line)
         self._learn(provider, response.headers.get("Date"))
         if 200 <= response.status < 300:
@@ -265,7 +276,7 @@ class Transport:
                     # aiohttp would send some credentials along to another host.
                     allow_redirects=False,
                     raise_for_status=False,
-                    middlewares=_middlewares(session, request),
+                    middlewares=_middlewares(session, request, provider),
                     timeout=self._limits if request.file is None else self._unlimited,
                     proxy=self.proxy,
                     ssl=self.ssl,
@@ -277,42 +288,39 @@ class Transport:
         line.busy = False
         return Response(status=answer.status, body=content, headers=answer.headers)
 
-    def _turns_of(self, provider: Provider, rate: Rate) -> Turns:
+    @asynccontextmanager
+    async def _turn(self, provider: Provider, rate: Rate, line: _Line) -> AsyncIterator[None]:
+        """Wait until the rate allows a request; however long, that is not the request's time."""
         if provider.name not in self._turns:
             self._turns[provider.name] = Turns(budget=Budget(rate=rate))
-        return self._turns[provider.name]
+        time, clock = asyncio.get_running_loop().time, line.clock
+        begun, end = time(), clock.when() if clock else None
+        _set(clock, None)
+        async with self._turns[provider.name].one():
+            _set(clock, end and end + time() - begun)
+            yield
 
     async def _opened(
-        self, provider: Provider | None, request: Request, operation: str, accept: str
+        self,
+        provider: Provider | None,
+        request: Request,
+        operation: str,
+        accept: str,
+        line: _Line,
     ) -> Stream:
         self._session()
-        if provider and provider.rate and request.url.origin() in provider.origins:
-            async with self._turns_of(provider, provider.rate).one():
-                return await self._begun(provider, request, operation, accept)
-        return await self._begun(provider, request, operation, accept)
-
-    async def _begun(
-        self, provider: Provider | None, request: Request, operation: str, accept: str
-    ) -> Stream:
         hops, asked = HOPS, request
-        await self._gate.acquire()
         stream = Stream(
             gate=self._gate, failed=partial(self._no_answer, provider, asked, operation)
         )
         try:
             while True:
                 own = provider is not None and request.url.origin() in provider.origins
-                proof = provider.auth_headers() if provider and own else {}
-                stream.answer = await self._session().get(
-                    # Two proofs at once would be neither.
-                    request.url.with_user(None) if proof else request.url,
-                    headers={"Accept": accept, "User-Agent": self.user_agent, **proof},
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    timeout=self._unlimited,
-                    proxy=self.proxy,
-                    ssl=self.ssl,
-                )
+                async with AsyncExitStack() as turn:
+                    if provider and provider.rate and own:
+                        await turn.enter_async_context(self._turn(provider, provider.rate, line))
+                    await stream.enter()
+                    stream.answer = await self._get(provider if own else None, request, accept)
                 status, headers = stream.answer.status, dict(stream.answer.headers)
                 place = Response(status=status, headers=headers).header("Location")
                 if status not in REDIRECTS or place is None or not hops:
@@ -332,6 +340,24 @@ class Transport:
             raise
         stream.close()
         raise _refusal(provider if own else None, operation, request, response)
+
+    async def _get(
+        self, provider: Provider | None, request: Request, accept: str
+    ) -> aiohttp.ClientResponse:
+        """Ask for a file, with the credentials of whose it is."""
+        proof = provider.auth_headers() if provider else {}
+        session = self._session()
+        return await session.get(
+            # Two proofs at once would be neither.
+            request.url.with_user(None) if proof else request.url,
+            headers={"Accept": accept, "User-Agent": self.user_agent, **proof},
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=_middlewares(session, request, provider),
+            timeout=self._unlimited,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        )
 
     async def _body(self, request: Request, files: ExitStack) -> Any:
         """Return what aiohttp sends as a body; a file is opened, and closed afterwards."""
@@ -409,9 +435,10 @@ class Transport:
 
 @mutable
 class _Line:
-    """Whether a request is on its way."""
+    """Whether a request is on its way, and what bounds it."""
 
     busy: bool = False
+    clock: asyncio.Timeout | None = None
 
 
 @mutable(kw_only=True)
@@ -422,6 +449,13 @@ class Stream:
     failed: Callable[[Exception], TransportError] = field(repr=False)
     answer: aiohttp.ClientResponse | None = None
     is_closed: bool = field(default=False, init=False)
+    _holds: bool = field(default=False, init=False)
+
+    async def enter(self) -> None:
+        """Take a place at the gate, once."""
+        if not self._holds:
+            await self.gate.acquire()
+            self._holds = True
 
     def header(self, name: str) -> str | None:
         """Return a header of the answer."""
@@ -443,7 +477,8 @@ class Stream:
         self.is_closed = True
         if self.answer is not None:
             self.answer.close()
-        self.gate.release()
+        if self._holds:
+            self.gate.release()
 
 
 class _LineLostError(aiohttp.ClientError):
@@ -453,7 +488,7 @@ class _LineLostError(aiohttp.ClientError):
 async def _once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a PUT or DELETE a second time when a connection breaks."""
+    """Keep aiohttp from sending what is no POST a second time when a connection breaks."""
     try:
         return await handler(request)
     except NOT_SENT:
@@ -463,10 +498,10 @@ async def _once(
 
 
 def _middlewares(
-    session: aiohttp.ClientSession, request: Request
+    session: aiohttp.ClientSession, request: Request, provider: Provider | None
 ) -> Sequence[aiohttp.ClientMiddlewareType] | None:
-    """Return what a write is sent through: what the caller's session has, too."""
-    if not request.is_write:
+    """Return what a write, and what a rate counts, is sent through: the caller's own ones, too."""
+    if not request.is_write and (provider is None or provider.rate is None):
         return None
     return (*getattr(session, "_middlewares", ()), _once)
 
@@ -486,6 +521,12 @@ async def _open(path: Path) -> Any:
 def _let_go(opening: asyncio.Task[Any]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
+
+
+def _set(clock: asyncio.Timeout | None, end: float | None) -> None:
+    # One that has just run out is no longer to be moved.
+    if clock is not None and not clock.expired():
+        clock.reschedule(end)
 
 
 def _may_repeat(request: Request, error: ProviderError) -> bool:
@@ -530,12 +571,12 @@ def _refusal(
     )
 
 
-def _pause(error: ProviderError, planned: Iterator[float], end: float) -> float:
+def _pause(error: ProviderError, planned: Iterator[float], clock: asyncio.Timeout) -> float:
     """Return how long to wait, or raise the error where waiting is of no use."""
     pause = next(planned, None)
     if pause is not None:
         pause = pause_after(error, pause)
-    left = end - asyncio.get_running_loop().time()
+    left = (clock.when() or 0.0) - asyncio.get_running_loop().time()
     if pause is None or pause >= left:
         raise error
     return pause

@@ -2,13 +2,21 @@
 
 import asyncio
 import time
+from collections import Counter
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_hub import ConfigurationError, ConversationsHub, Rate
+from conversations_hub import (
+    Attachment,
+    ConfigurationError,
+    ConversationsHub,
+    Rate,
+    TransportError,
+)
 from conversations_hub.budget import Budget
 from support import Acme
 
@@ -114,6 +122,79 @@ async def test_an_account_without_a_rate_does_not_wait_for_the_others(serve):
     slow, quick = await asked(serve, [Rate(10, per=WINDOW), None], 40)
     assert slow[-1] - slow[0] > 3 * WINDOW
     assert quick[-1] - quick[0] < 3 * WINDOW
+
+
+async def test_waiting_for_a_turn_takes_nothing_of_the_deadline(serve):
+    """A long queue is asked whole, and an answer that does not come is still told of in time."""
+    server = Counting()
+    rate = Rate(2, per=WINDOW)
+    acme = Acme(token="t", base_url=await serve(server), rate=rate)
+    async with ConversationsHub(acme, timeout=0.2, deadline=0.4) as hub:
+        calls = [hub.conversation("acme:1") for _ in range(12)]
+        results = await hub.fetch(calls, concurrency=12).collect()
+    assert all(result.error is None for result in results)
+    assert len(server.times) == 12
+
+    async def silent(request):
+        await asyncio.sleep(5)
+
+    acme = Acme(token="t", base_url=await serve(silent), rate=rate)
+    async with ConversationsHub(acme, timeout=5.0, deadline=0.4) as hub:
+        begun = time.monotonic()
+        with pytest.raises(TransportError, match=r"within 0\.4 s"):
+            await hub.conversation("acme:1")
+        assert time.monotonic() - begun < 2
+
+
+async def test_a_broken_connection_is_no_way_around_the_rate(serve):
+    """aiohttp would ask again by itself when a kept connection breaks."""
+    times, connections = [], Counter()
+
+    async def handler(request):
+        times.append(time.monotonic())
+        connections[request.transport] += 1
+        if connections[request.transport] > 1:
+            request.transport.abort()
+        return web.json_response({"id": "1", "name": "n"})
+
+    acme = Acme(token="t", base_url=await serve(handler), rate=Rate(1, per=WINDOW))
+    async with ConversationsHub(acme) as hub:
+        for _ in range(4):
+            assert await hub.conversation("acme:1")
+    assert len(times) > 4
+    assert all(b - a > WINDOW for a, b in pairwise(times))
+
+
+async def test_every_redirect_of_a_download_is_a_request(serve):
+    times = []
+
+    async def handler(request):
+        times.append(time.monotonic())
+        if len(times) < 4:
+            return web.Response(status=302, headers={"Location": f"/there/{len(times)}"})
+        return web.Response(body=b"file")
+
+    url = await serve(handler)
+    acme = Acme(token="t", base_url=url, rate=Rate(1, per=WINDOW))
+    async with ConversationsHub(acme) as hub:
+        assert await hub.download(Attachment(url=f"{url}/file")).read() == b"file"
+    assert len(times) == 4
+    assert all(b - a > WINDOW for a, b in pairwise(times))
+
+
+async def test_a_closed_hub_lets_nobody_wait_for_a_turn(serve):
+    acme = Acme(token="t", base_url=await serve(Counting()), rate=Rate(1, per=30))
+
+    async with ConversationsHub(acme) as hub:
+
+        async def ask():
+            return await hub.conversation("acme:1")
+
+        waiting = [asyncio.ensure_future(ask()) for _ in range(4)]
+        await waiting[0]
+    async with asyncio.timeout(1):
+        ends = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ends[1:]] == [ConfigurationError] * 3
 
 
 async def test_whoever_gives_up_leaves_no_place_behind(serve):

@@ -6,9 +6,11 @@ import attrs
 import pytest
 from attrs import field
 from hypothesis import given
+from rich.pretty import pretty_repr
 
 from conversations_hub import Author, Message, Ref
 from conversations_hub.construct import model
+from conversations_hub.raw import Raw
 from strategies import messages
 
 NEEDED = {"ref": Ref("a", "1"), "conversation": Ref("a", "2")}
@@ -102,3 +104,13 @@ def test_it_is_what_it_is_for():
 
     assert min(ratio() for _ in range(30)) < 0.7
     assert not gc.is_tracked(Message(**NEEDED))
+
+
+def test_rich_shows_no_more_than_repr():
+    raw = Raw.of({"secret": "words"})
+    assert dict(raw)
+    shown = pretty_repr(Message(**NEEDED, raw=raw), expand_all=True)
+    assert "words" not in shown
+    assert "Message(" in shown
+    assert "raw" not in shown
+    assert "words" not in pretty_repr(raw)

@@ -6,6 +6,7 @@ import pytest
 from aiohttp import web
 
 from conversations_hub import (
+    AmbiguousWriteError,
     AuthenticationError,
     Circuit,
     Clio,
@@ -347,3 +348,16 @@ async def test_without_raw_everything_else_is_the_same(name):
         assert all(item.raw for item in kept)
         assert [item.raw for item in left] == [None] * len(kept)
         assert no_raws == [None] * len(raws)
+
+
+async def test_without_raw_what_turns_out_to_have_been_written_has_none():
+    async with Emulator(only=["twilio"]) as emulator, emulator.hub(keep_raw=False) as hub:
+        where = Ref("twilio", emulator["twilio"].conversation_ids()[0])
+        server = emulator.servers["twilio"]
+        server.alter = lambda request, answer: request.transport.abort()
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await hub.send(where, "Two doors down")
+        server.alter = None
+        outcome = await caught.value.reconcile
+    assert outcome.value.text == "Two doors down"
+    assert outcome.value.raw is None

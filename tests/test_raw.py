@@ -63,3 +63,10 @@ def test_what_can_only_be_read_with_patience_travels_as_well(body):
     assert raw.alone() == raw
     assert pickle.loads(pickle.dumps(raw)) == raw
     assert pickle.loads(pickle.dumps(Raw.of(dict(raw)))) == raw
+
+
+def test_a_raw_of_a_payload_is_its_own():
+    payload = {"a": [1]}
+    raw = Raw.of(payload)
+    payload["a"].append(2)
+    assert raw == {"a": [1]}

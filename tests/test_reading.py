@@ -224,3 +224,16 @@ def test_a_broken_part_breaks_its_record_and_says_where(other):
     assert got.items[1].title == "Ann"
     [(place, error)] = got.broken
     assert (place, error.path) == (1, "things[1].sender.id")
+
+
+@pytest.mark.parametrize(
+    ("record", "path"),
+    [
+        (b'{"id": 1e999, "sender": {"id": "9"}}', "things[0].id"),
+        (b'{"id": "1", "sender": {"id": 1e999}}', "things[0].sender"),
+    ],
+)
+def test_a_number_beyond_all_bounds_does_not_become_nothing(record, path):
+    got = read(b'{"things": [%b]}' % record, LETTERS)
+    assert got.items == ()
+    assert got.broken[0][1].path == path

@@ -135,7 +135,7 @@ def people(
 
 
 # Most messages of a conversation go from the same few people to the same few others.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _around(
     provider: str, asked: str, thread: bytes, sender: bytes, receivers: bytes
 ) -> tuple[Ref, str | None, Direction, Author | None, tuple[Author, ...]]:
