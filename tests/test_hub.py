@@ -352,7 +352,7 @@ async def test_without_raw_everything_else_is_the_same(name):
 
 async def test_without_raw_what_turns_out_to_have_been_written_has_none():
     async with Emulator(only=["twilio"]) as emulator, emulator.hub(keep_raw=False) as hub:
-        where = Ref("twilio", emulator["twilio"].conversation_ids()[0])
+        where = (await hub.create(Twilio, title="Boiler visit")).ref
         server = emulator.servers["twilio"]
         server.alter = lambda request, answer: request.transport.abort()
         with pytest.raises(AmbiguousWriteError) as caught:
