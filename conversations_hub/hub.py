@@ -466,7 +466,7 @@ class ConversationsHub:
             )
         except CheckpointError:
             raise
-        except (HubError, TypeError, ValueError, AttributeError) as cause:
+        except (HubError, ArithmeticError, TypeError, ValueError, AttributeError) as cause:
             raise CheckpointError(f"the checkpoint is damaged: {cause}") from cause
         self._pagers.add(pager)
         return pager

@@ -20,6 +20,7 @@ from conversations_hub.fetch import Batch, Fetcher
 from conversations_hub.recipes import Page
 from conversations_hub.team import Team
 from conversations_hub.walk import Walk, is_new, key_of
+from conversations_hub.wire import Request
 
 T = TypeVar("T")
 
@@ -168,27 +169,32 @@ class Pager(AsyncIterator[T]):
             untaken = {key_of(e) for e in self._entries[self._at :]}
             seen = team.seen - untaken
         provider = self._fetcher.provider_of(team.listing)
+        waiting = {walk for walk in team.walks if walk.ready or self._is_on(walk)}
         return saving.SavedQuestion(
             provider=question.provider,
             name=question.name,
             arguments=saving.saved_arguments(question.arguments),
             walks=tuple(
-                self._saved_walk(walk, provider.fingerprint(first))
+                self._saved_walk(walk, provider.fingerprint(first), team.left(walk, waiting))
                 for walk, first in zip(team.readers, team.firsts, strict=True)
             ),
             seen=tuple(sorted(seen)),
             parallel=team.parallel,
         )
 
-    def _saved_walk(self, walk: Walk[T], first: str) -> saving.SavedWalk:
+    def _is_on(self, walk: Walk[T]) -> bool:
+        """Return whether a part of a walk's page is yet to be taken."""
+        return walk is self._walk and self._at < len(self._entries)
+
+    def _saved_walk(self, walk: Walk[T], first: str, left: Request | None) -> saving.SavedWalk:
         provider = self._fetcher.provider_of(walk.listing)
         taken: set[str] = walk.taken
-        request = walk.onward
+        request = left
         trail = () if walk.listing.sort_key else walk.trail
         ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)
         if ahead is not None:
             request, trail = ahead.request, ahead.trail
-        if walk is self._walk and self._batch is not None and self._at < len(self._entries):
+        if self._batch is not None and self._is_on(walk):
             request = self._batch.request
             rest = {key_of(e) for e in self._entries[self._at :]}
             taken = walk.taken | ({key_of(e) for e in self._batch.entries} - rest)

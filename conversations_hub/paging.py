@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -53,7 +52,7 @@ class CursorPaging:
     edge: Callable[[Any], str] | None = None
     silent_end: bool = False
 
-    @cached_property
+    @property
     def reads(self) -> tuple[str, ...]:
         """The envelope's names that hold the cursor and the flag."""
         return tuple(dict.fromkeys((self.cursor[0], self.more[0])))
@@ -106,7 +105,7 @@ class PageTokenPaging:
     size: str | None = None
     """The parameter that says how many records make a full page."""
 
-    @cached_property
+    @property
     def reads(self) -> tuple[str, ...]:
         """The envelope's names that hold the link and the total."""
         return tuple(dict.fromkeys((self.link[0], *(self.total or ())[:1])))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, field, mutable
 
-from conversations_hub.errors import ConfigurationError, StatusError, UnsupportedError
+from conversations_hub.errors import ConfigurationError, ProviderError, UnsupportedError
 from conversations_hub.fetch import Batch, Fetcher, operation_of
 from conversations_hub.recipes import Listing, TwoEnds, Windows
 from conversations_hub.walk import Walk, key_of
@@ -15,6 +15,9 @@ from conversations_hub.windows import Span, Window, beginning, cuts
 from conversations_hub.wire import Request
 
 T = TypeVar("T")
+
+MOST = 1000
+"""So many places of a list can be read at a time; no API is asked as much."""
 
 TOTAL = "total"
 """What a request's note calls the number of records that the page before told."""
@@ -56,6 +59,11 @@ class Team(Generic[T]):
         """The walks that deliver items."""
         return self.walks
 
+    def left(self, walk: Walk[T], untaken: Container[Walk[T]]) -> Request | None:
+        """Return what a checkpoint goes on with, where pages of some walks are yet to be taken."""
+        del untaken
+        return walk.onward
+
     def done(self) -> list[Walk[T]]:
         """Leave out walks that are over and return them, where new ones take their place."""
         return []
@@ -71,6 +79,8 @@ class Ends(Team[T]):
     split: TwoEnds
     _read: list[set[str]] = field(init=False)
     _met: bool = field(default=False, init=False)
+    _unasked: Request | None = field(default=None, init=False)
+    """What the first walk would have asked next when they met."""
 
     def __attrs_post_init__(self) -> None:
         self.seen = set()
@@ -97,11 +107,18 @@ class Ends(Team[T]):
         keys = {key_of(item) for item in batch.items}
         self._read[me] |= keys
         if self._met or keys & self._read[1 - me] or (walk.next is None and not me):
+            self._unasked = self._unasked if self._met else self.walks[0].next
             self._met, walk.next = True, None
             self.walks[1 - me].stop()
         return batch
 
-    def excuses(self, walk: Walk[Any], error: StatusError) -> bool:
+    def left(self, walk: Walk[T], untaken: Container[Walk[T]]) -> Request | None:
+        """Let the first walk go on until the other's pages are taken, which may end at its wall."""
+        if walk is self.walks[0] and walk.onward is None and self.walks[1] in untaken:
+            return self._unasked
+        return walk.onward
+
+    def excuses(self, walk: Walk[Any], error: ProviderError) -> bool:
         """Return whether a refusal only says that the other end is read no further."""
         wall = self.split.wall
         return walk is self.walks[1] and wall is not None and type(error) is wall
@@ -165,13 +182,15 @@ class Crew(Team[T]):
 
     def joining(self) -> list[Walk[T]]:
         """Return further walks, as far as places are free and there is enough for them."""
-        if not self._is_scouting and self._scout is not None:
+        # A page that nobody has taken holds its place, so that a slow reader holds the walks back.
+        idle = (self.parallel or 1) - sum(not walk.is_over for walk in self.walks)
+        if not self._is_scouting and self._scout is not None and idle > 0:
             self._is_scouting = True
             self.walks.append(self._scout)
             return [self._scout]
         at_work = [walk for walk in self.walks if walk.goes_on and walk is not self._scout]
         spans = {walk: span for walk in at_work if (span := self._span(walk.window))}
-        shares = cuts(list(spans.values()), (self.parallel or 1) - len(at_work))
+        shares = cuts(list(spans.values()), idle)
         found = [
             self._below(walk, border)
             for walk, borders in zip(spans, shares, strict=True)
@@ -206,16 +225,16 @@ class Crew(Team[T]):
             self._scout.stop()
         return batch
 
-    def excuses(self, walk: Walk[Any], error: StatusError) -> bool:
+    def excuses(self, walk: Walk[Any], error: ProviderError) -> bool:
         """Return whether only the way to find out where the list begins is closed."""
         del error
         return walk is self._scout
 
     def holds(self, walk: Walk[Any]) -> bool:
-        """Catch up with changes only when nobody reads what may change."""
+        """Catch up with changes only when all that may change has been taken."""
         if walk.next is None or walk is self._scout or not self.split.waits(walk.next):
             return False
-        return any(w.next is not None for w in self.walks if w is not walk)
+        return any(not other.is_over for other in self.readers if other is not walk)
 
     def _span(self, window: Window | None) -> Span | None:
         """Return what a walk has left, as far as that can be told."""
@@ -241,8 +260,8 @@ def check_parallel(parallel: Any) -> None:
     """Refuse what is no number of places."""
     if parallel is None:
         return
-    if not isinstance(parallel, int) or isinstance(parallel, bool) or parallel < 1:
-        raise ConfigurationError("parallel is a number of places to read at a time, from 1")
+    if not isinstance(parallel, int) or isinstance(parallel, bool) or not 1 <= parallel <= MOST:
+        raise ConfigurationError(f"parallel is a number of pages to read at a time, 1 to {MOST}")
 
 
 def team_of(fetcher: Fetcher, listing: Listing[T], parallel: int | None) -> Team[T]:
@@ -296,8 +315,8 @@ def _splittable(fetcher: Fetcher, listing: Listing[T]) -> Listing[T]:
         )
     if listing.split is None or listing.beside:
         raise UnsupportedError(
-            f"the API of {type(provider).__name__} gives this list one page after the other; "
-            "leave parallel= out",
+            f"the API of {type(provider).__name__} gives this list, or it with these filters, one "
+            "page after the other; leave parallel= out",
             provider=provider.name,
             operation=operation,
         )

@@ -12,7 +12,7 @@ from attrs import astuple, evolve, field, has, mutable
 from conversations_hub.errors import (
     CursorExpiredError,
     PagingError,
-    StatusError,
+    ProviderError,
     TranslationError,
 )
 from conversations_hub.fetch import Batch, Fetcher, operation_of, placed
@@ -47,7 +47,7 @@ class Company(Protocol):
         """Hear of a page, and decide what comes after it: the walk's `next`."""
         ...
 
-    def excuses(self, walk: Walk[Any], error: StatusError) -> bool:
+    def excuses(self, walk: Walk[Any], error: ProviderError) -> bool:
         """Return whether a refusal only ends this walk, since the others read all there is."""
         ...
 
@@ -101,7 +101,7 @@ class Walk(Generic[T]):
         except CursorExpiredError as error:
             self._start_anew(error)
             return await self._page()
-        except StatusError as error:
+        except ProviderError as error:
             if self.company is None or not self.company.excuses(self, error):
                 raise
             batch = Batch(request=request, entries=[], next=None, raw=None)

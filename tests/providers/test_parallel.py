@@ -441,6 +441,65 @@ async def test_rows_that_move_up_are_not_passed_over_in_pieces(serve_list, late,
     assert len(found) == len(set(found))
 
 
+@pytest.mark.parametrize("taken", [36, 39, 42, 44])
+async def test_rows_that_move_up_after_the_ends_have_met(serve_list, taken):
+    """A page of the newest end that nobody took may be what a checkpoint cannot ask for again."""
+    served = await serve_list("clio", "messages", scale=0.1)
+
+    async def late(request):
+        if not is_backwards(request.raw_path):
+            await asyncio.sleep(0.003)
+
+    served.server.intercept = late
+    pager = served.pager(page_size=3, parallel=2, prefetch=4)
+    found = [message.ref.id for message in await pager.collect(limit=taken)]
+    await asyncio.sleep(0.05)
+    saved = json.loads(json.dumps(pager.checkpoint()))
+    await pager.aclose()
+    forget(served, served.truth()[-1])
+    found += [message.ref.id for message in await served.hub.resume(saved).collect(limit=None)]
+    assert set(served.truth()) <= set(found)
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("taken", [78, 80, 84, 88])
+@pytest.mark.parametrize("prefetch", [1, 4])
+async def test_changes_between_two_pieces(serve_list, taken, prefetch):
+    """What is edited moves to the top: who catches up there must not have been there before."""
+    served = await serve_list("circuit", "messages")
+    crowd(served, [n * DAY for n in range(90)])
+    before, found = set(served.truth()), []
+    pager = served.pager(parallel=8, page_size=5, prefetch=prefetch)
+    while len(found) < taken:
+        some = await pager.collect(limit=min(5, taken - len(found)))
+        found += [message.ref.id for message in some]
+        await asyncio.sleep(0.004)
+    await asyncio.sleep(0.03)
+    saved = json.loads(json.dumps(pager.checkpoint()))
+    await pager.aclose()
+    for one in sorted(before - set(found)):
+        served.api.store.edit_text(one, {"content": "later"})
+    found += [message.ref.id for message in await served.hub.resume(saved).collect(limit=None)]
+    assert before <= set(found)
+
+
+@pytest.mark.parametrize("bad", range(3, 9))
+async def test_changes_to_a_part_that_was_given_up(serve_list, bad):
+    served = await serve_list("circuit", "messages")
+    served.hub = served.emulator.hub(retries=0)
+    crowd(served, [n * DAY for n in range(90)])
+    before, count = set(served.truth()), itertools.count()
+    served.server.intercept = lambda _: web.Response(status=500) if next(count) == bad else None
+    messages = served.hub["circuit"].messages(Ref("circuit", served.where), page_size=5)
+    pager = served.hub.iterate(messages, parallel=4, on_error="continue")
+    found = [message.ref.id async for message in pager]
+    served.server.intercept = None
+    for one in sorted(before - set(found)):
+        served.api.store.edit_text(one, {"content": "later"})
+    found += [message.ref.id async for message in served.hub.resume(pager.checkpoint())]
+    assert before <= set(found)
+
+
 @pytest.mark.parametrize("which", [0, 1])
 async def test_a_deletion_where_the_walks_would_meet(serve_list, which):
     served = await serve_list("twilio", "messages", scale=0.1)
@@ -539,6 +598,7 @@ def first(saved):
         lambda saved: first(saved).update(parallel=None),
         lambda saved: first(saved)["walks"][0].update(window=None),
         lambda saved: first(saved)["walks"][0].update(window={"lo": "x"}),
+        lambda saved: first(saved)["walks"][1]["window"].update(hi=10**20),
         lambda saved: first(saved)["walks"][0].update(first="/elsewhere"),
         lambda saved: first(saved)["arguments"].update(page_size=99),
         lambda saved: first(saved)["arguments"].update(order="oldest"),
@@ -604,6 +664,59 @@ async def test_a_slow_reader_holds_the_walks_back(serve_list):
     # Each of the four has a page ready; the first page and the conversation came before.
     assert len(served.server.requests) <= 6
     await pager.aclose()
+
+
+async def test_a_slow_reader_holds_the_walks_back_on_a_crowded_list_too(serve_list):
+    """A walk that is over, but for a page that nobody took, leaves no place to another."""
+    served = await serve_list("circuit", "messages")
+    crowd(served, [DAY * (n % 40) * 5 + n for n in range(2000)])
+    pager, most = served.pager(parallel=16, page_size=5), 0
+    for _ in range(120):
+        await pager.collect(limit=5)
+        await asyncio.sleep(0.004)
+        most = max(most, sum(len(walk.ready) for walk in pager._walks))
+    saved = pager.checkpoint()
+    assert most <= 17
+    assert len(saved["questions"][0]["walks"]) <= 17
+    await pager.aclose()
+
+
+async def test_no_more_at_a_time_after_a_resume(serve_list):
+    served = await serve_list("circuit", "messages")
+    crowd(served, [n * DAY for n in range(200)])
+    for taken in (7, 40, 100):
+        pager = served.pager(parallel=4, page_size=5)
+        await pager.collect(limit=taken)
+        await asyncio.sleep(0.02)
+        saved = pager.checkpoint()
+        await pager.aclose()
+        now = most = 0
+
+        async def count(request):
+            nonlocal now, most
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0.01)
+            now -= 1
+
+        served.server.intercept = count
+        await served.hub.resume(saved).collect(limit=None)
+        served.server.intercept = None
+        assert most <= 4
+
+
+async def test_where_a_list_begins_is_not_worth_an_error(serve_list):
+    """That question only helps; without its answer a list is read all the same."""
+    served = await serve_list("circuit", "messages")
+    served.hub = served.emulator.hub(retries=0)
+    crowd(served, [n * DAY for n in range(40)])
+
+    async def drop(request):
+        if not request.path.endswith("/items"):
+            request.transport.abort()
+
+    served.server.intercept = drop
+    same(await served.found(parallel=4, page_size=5), served.truth())
 
 
 @pytest.mark.parametrize("skewed", [False, True])
@@ -752,6 +865,8 @@ async def test_what_cannot_be_split_is_refused_at_the_call(hub):
         lambda: hub.iterate(twilio.conversations(participant="ann"), parallel=2),
         lambda: hub.conversations("twilio", participant="a@b.test", parallel=2),
         lambda: hub.conversations("clio", state=ConversationState.OPEN, parallel=2),
+        lambda: hub.conversations("clio", participant="77", parallel=2),
+        lambda: hub.iterate(hub["clio"].messages(Ref("clio", "1"), query="x"), parallel=2),
         lambda: hub.iterate(hub["circuit"].communities(), parallel=3),
     ):
         with pytest.raises(UnsupportedError, match="leave parallel= out") as caught:
@@ -760,11 +875,11 @@ async def test_what_cannot_be_split_is_refused_at_the_call(hub):
         assert caught.value.operation
 
 
-@pytest.mark.parametrize("parallel", [0, -1, "2", True, 2.0])
+@pytest.mark.parametrize("parallel", [0, -1, "2", True, 2.0, 1001])
 async def test_what_is_no_number_of_places(hub, parallel):
-    with pytest.raises(ConfigurationError, match="from 1"):
+    with pytest.raises(ConfigurationError, match="1 to 1000"):
         hub.conversations(parallel=parallel)
-    with pytest.raises(ConfigurationError, match="from 1"):
+    with pytest.raises(ConfigurationError, match="1 to 1000"):
         hub.messages("twilio:CH1", parallel=parallel)
 
 

@@ -37,7 +37,15 @@ ARCHIVED = {ConversationState.OPEN: False, ConversationState.ARCHIVED: True}
 # Whether "since" takes in its own second is not known.
 OVERLAP = timedelta(seconds=1)
 # By these a conversation may leave the list, and another come in, while the count stays.
-CHANGING = ("archived", "updated_since", "read_status", "for_user", "matter_id", "time_entries")
+CHANGING = (
+    "archived",
+    "contact_id",
+    "for_user",
+    "matter_id",
+    "read_status",
+    "time_entries",
+    "updated_since",
+)
 CONTACT = re.compile(r"contact/(\d+)", re.ASCII)
 
 

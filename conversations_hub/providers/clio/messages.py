@@ -62,7 +62,8 @@ class Messages(Account):
             # From the newest, pages are counted from a top that moves.
             repeats=order == "newest",
             moving=order == "newest",
-            split=two_ends(first),
+            # What is searched may be written anew, and the count stays.
+            split=None if query else two_ends(first),
         )
 
     @operation
