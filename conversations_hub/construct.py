@@ -31,7 +31,7 @@ else:
         left = {"__init__", "__slots__", "__weakref__", "__getstate__", "__setstate__"}
         left.update(field.name for field in fields)
         namespace = {name: it for name, it in vars(written).items() if name not in left}
-        annotations = namespace.pop("__annotations__")
+        namespace.pop("__annotations__", None)
         namespace["__rich_repr__"] = _shown
         made = msgspec.defstruct(
             cls.__name__,
@@ -43,7 +43,7 @@ else:
             gc=False,
         )
         # Those of defstruct say nothing of the types, which cattrs and people read here.
-        made.__annotations__ = annotations
+        made.__annotations__ = cls.__annotations__
         return made
 
 

@@ -171,8 +171,8 @@ class ConversationsHub:
 
         `created_after <= created_at < created_before`, `updated_after <= updated_at`; a
         conversation whose provider does not give that time passes. With `on_error="continue"`
-        a provider that fails is set aside in the pager's `errors`. With `parallel`, so many places
-        of each provider's list are read at a time, and items come in no order. Raises
+        a provider that fails is set aside in the pager's `errors`. With `parallel`, up to so
+        many pages of each provider's list are read at once, and items come in no order. Raises
         `UnsupportedError` where a provider can neither be asked for a filter nor judged by us, or
         has no way to read its list from several places.
         """
@@ -214,8 +214,8 @@ class ConversationsHub:
         """Iterate a conversation's messages with `since <= sent_at < until`.
 
         `order` is "oldest", "newest" or None, the provider's own. Where the API cannot give
-        the order, the conversation is read to its end first. With `parallel`, so many places of
-        the conversation are read at a time, and messages come in no order; `UnsupportedError`
+        the order, the conversation is read to its end first. With `parallel`, up to so
+        many of its pages are read at once, and messages come in no order; `UnsupportedError`
         where the API has no way.
         """
         ref = _ref(ref)
@@ -401,7 +401,7 @@ class ConversationsHub:
         prefetch: int = 1,
         on_error: OnError = "raise",
     ) -> Pager[T]:
-        """Iterate a listing that was made elsewhere, at so many places of it at a time."""
+        """Iterate a listing that was made elsewhere; with `parallel`, so many pages at once."""
         check("listing", listing, Listing)
         return self._pager(
             [listing], parallel=parallel, limit=limit, prefetch=prefetch, on_error=on_error

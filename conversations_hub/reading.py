@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from conversations_hub.errors import TranslationError
 from conversations_hub.raw import Raw, Source, decode
@@ -87,7 +87,7 @@ class Records(Generic[P, T]):
     ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
         """Take from an answer's body what came, its translations, and what could not be read."""
         try:
-            answer = self._decode(body)
+            answer = self._decode(body, self.payload)
             translate, records = self.translate, answer.records
             if response.keep_raw:
                 source = Source(body, (self.items,) if self.items else ())
@@ -98,9 +98,8 @@ class Records(Generic[P, T]):
             return self._one_by_one(response, body)
         return answer, items, ()
 
-    def _decode(self, body: bytes) -> Answer[P]:
-        decoder = _page_decoder(cast("Hashable", self.payload), self.items, self.paging.reads)
-        page = decoder.decode(body)
+    def _decode(self, body: bytes, payload: Any) -> Answer[Any]:
+        page = _page_decoder(payload, self.items, self.paging.reads).decode(body)
         if self.items is None:
             return Answer(records=page, count=len(page))
         records = getattr(page, self.items)
@@ -115,33 +114,34 @@ class Records(Generic[P, T]):
         self, response: Response, body: bytes
     ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
         """Take what can be taken: one broken record does not take its neighbours along."""
-        envelope, raws, source = self._loose(response, body)
+        source = Source(body, (self.items,) if self.items else ())
+        try:
+            apart = self._decode(body, Part)
+        except (msgspec.MsgspecError, RecursionError, *STUMBLES):
+            apart = self._loose(response, body)
         records: list[P] = []
         items: list[T] = []
         broken: list[tuple[int, TranslationError]] = []
-        for index, raw in enumerate(raws):
+        for index, one in enumerate(apart.records):
             at = f"{self.items or ''}[{index}]"
             try:
-                record = convert(raw, self.payload, at)
+                record = _alone(one, self.payload, at)
                 kept = Raw(source, index) if response.keep_raw else None
                 items.append(translated(self.translate, record, kept, at))
                 records.append(record)
             except TranslationError as error:
                 broken.append((len(items), error))
-        answer = Answer(envelope=envelope, records=records, count=len(raws))
-        return answer, tuple(items), tuple(broken)
+        return evolve(apart, records=records), tuple(items), tuple(broken)
 
-    def _loose(
-        self, response: Response, body: bytes
-    ) -> tuple[Mapping[str, Any], list[Any], Source]:
+    def _loose(self, response: Response, body: bytes) -> Answer[Any]:
         whole = decoded(response, body)
         if self.items is None:
             if not isinstance(whole, list):
                 raise TranslationError("the answer is not a list", path="$")
-            return {}, whole, Source(body)
+            return Answer(records=whole, count=len(whole))
         if not isinstance(whole, dict) or not isinstance(whole.get(self.items), list):
             raise TranslationError(f"the answer has no list {self.items!r}", path=self.items)
-        return whole, whole[self.items], Source(body, (self.items,))
+        return Answer(envelope=whole, records=whole[self.items], count=len(whole[self.items]))
 
 
 @frozen(kw_only=True)
@@ -182,6 +182,17 @@ def translated(translate: Callable[[P, Raw | None], T], record: P, raw: Raw | No
         raise TranslationError(f"{error.args[0]}, in {at}", path=f"{at}.{error.path}") from error
     except STUMBLES as cause:
         raise TranslationError(f"{type(cause).__name__} at {at}", path=at) from cause
+
+
+def _alone(record: Any, payload: type[P], at: str) -> P:
+    """Read one record of a page: from its own bytes, or with patience."""
+    if not isinstance(record, Part):
+        return convert(record, payload, at)
+    body = bytes(record)
+    try:
+        return cast("P", _decoder(cast("Hashable", payload)).decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return convert(decode(body), payload, at)
 
 
 def convert(value: Any, payload: type[P], at: str) -> P:
@@ -251,12 +262,12 @@ def decoded(response: Response, body: bytes) -> Any:
 
 @lru_cache(maxsize=256)
 def _page_decoder(
-    payload: type[P], items: str | None, reads: tuple[str, ...]
+    payload: Any, items: str | None, reads: tuple[str, ...]
 ) -> msgspec.json.Decoder[Any]:
     if items is None:
-        return msgspec.json.Decoder(list[payload])  # type: ignore[valid-type]
+        return msgspec.json.Decoder(list[payload])
     around: Iterable[tuple[str, Any, Any]] = (
         (name, Any | msgspec.UnsetType, msgspec.UNSET) for name in reads
     )
-    page = msgspec.defstruct("Page", [(items, list[payload]), *around])  # type: ignore[valid-type]
+    page = msgspec.defstruct("Page", [(items, list[payload]), *around])
     return msgspec.json.Decoder(page)
