@@ -18,6 +18,11 @@ import msgspec
 
 __all__ = ["model"]
 
+# What the Struct has in its own way.
+LEFT = frozenset({
+    "__annotations__", "__getstate__", "__init__", "__setstate__", "__slots__", "__weakref__",
+})  # fmt: skip
+
 if TYPE_CHECKING:
     from attrs import frozen as model
 else:
@@ -28,10 +33,8 @@ else:
             return lambda it: model(it, kw_only=kw_only)
         written = attrs.frozen(cls, kw_only=kw_only)
         fields = attrs.fields(written)
-        left = {"__init__", "__slots__", "__weakref__", "__getstate__", "__setstate__"}
-        left.update(field.name for field in fields)
+        left = LEFT.union(field.name for field in fields)
         namespace = {name: it for name, it in vars(written).items() if name not in left}
-        namespace.pop("__annotations__", None)
         namespace["__rich_repr__"] = _shown
         made = msgspec.defstruct(
             cls.__name__,

@@ -129,7 +129,7 @@ async def test_waiting_for_a_turn_takes_nothing_of_the_deadline(serve):
     server = Counting()
     rate = Rate(2, per=WINDOW)
     acme = Acme(token="t", base_url=await serve(server), rate=rate)
-    async with ConversationsHub(acme, timeout=0.2, deadline=0.4) as hub:
+    async with ConversationsHub(acme, timeout=0.5, deadline=0.8) as hub:
         calls = [hub.conversation("acme:1") for _ in range(12)]
         results = await hub.fetch(calls, concurrency=12).collect()
     assert all(result.error is None for result in results)

@@ -1122,7 +1122,7 @@ async def outcome_of(served, write):
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("name", WRITES)
 async def test_a_write_that_happened(name, fault):
-    async with firm(timeout=0.2) as served:
+    async with firm(timeout=0.5) as served:
         ref, made = await refs(served)
         before = store_of(served, ref)
         served.server.alter = once(fault)
