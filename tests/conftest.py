@@ -21,6 +21,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 SAMPLES = Path(__file__).parent / "samples"
 
 
+def pytest_xdist_auto_num_workers():
+    """Use one process more than there are cores: the suite also waits for sockets."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def sample():
     """Return a provider's payload: sample("twilio", "message-media")."""

@@ -1059,7 +1059,7 @@ def garbage(request, response=None):
 
 
 async def silence(request, response=None):
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.6)
     return response or web.Response(status=500)
 
 

@@ -27,7 +27,7 @@ from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, load
 
 TIMEOUT = 0.4
-SCHEDULES = int(os.environ.get("SCHEDULES", "12"))
+SCHEDULES = int(os.environ.get("SCHEDULES", "6"))
 
 
 @pytest.fixture(autouse=True)

@@ -100,7 +100,7 @@ def same(found, expected):
 async def test_the_same_from_several_places(serve_list, name, what, scale):
     served = await serve_list(name, what, scale=scale)
     same(await served.found(page_size=5), served.truth())
-    for parallel, size, prefetch in itertools.product((1, 2, 3, 16), (2, 5, None), (0, 1, 3)):
+    for parallel, size, prefetch in itertools.product((1, 2, 3, 16), (2, None), (0, 2)):
         same(
             await served.found(parallel=parallel, page_size=size, prefetch=prefetch),
             served.truth(),
@@ -744,7 +744,7 @@ async def test_it_takes_less_time(serve_list, name, what, parallel, least):
     served = await serve_list(name, what, scale=0.1, latency=0.05)
     if name == "circuit":
         crowd(served, [n * DAY for n in range(300)])
-    size = len(served.truth()) // 25
+    size = len(served.truth()) // 12
     times = []
     for places in (None, parallel):
         start = time.perf_counter()
