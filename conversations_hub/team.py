@@ -34,7 +34,8 @@ class Team(Generic[T]):
     """What was delivered, where several may come upon the same."""
 
     def __attrs_post_init__(self) -> None:
-        if len(self.walks) > 1 or any(walk.listing.repeats for walk in self.walks):
+        several = self.parallel is not None or len(self.walks) > 1
+        if several or any(walk.listing.repeats for walk in self.walks):
             self.seen = set()
 
     @property
@@ -83,7 +84,7 @@ class Ends(Team[T]):
     """What the first walk would have asked next when they met."""
 
     def __attrs_post_init__(self) -> None:
-        self.seen = set()
+        super().__attrs_post_init__()
         self._read = [set(), set()]
         for walk in self.walks:
             walk.company = self
@@ -156,7 +157,7 @@ class Crew(Team[T]):
     _found: int | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.seen = set()
+        super().__attrs_post_init__()
         for walk in self.walks:
             walk.company = self
         if (scout := self.split.scout) is not None and self.walks:
@@ -203,7 +204,7 @@ class Crew(Team[T]):
     def done(self) -> list[Walk[T]]:
         """Leave out walks that are over and return them."""
         over = [walk for walk in self.walks if walk.is_over]
-        self.walks = [walk for walk in self.walks if walk not in over]
+        self.walks[:] = [walk for walk in self.walks if walk not in over]
         return over
 
     def arrived(self, walk: Walk[Any], batch: Batch[Any]) -> Batch[Any]:

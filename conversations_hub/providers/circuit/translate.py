@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin
@@ -52,7 +52,7 @@ ROLES = {
     "SESSION_GUEST": Role.GUEST,
     "BOT": Role.BOT,
 }
-at = datetime.fromtimestamp
+at: Callable[[float, tzinfo], datetime] = datetime.fromtimestamp
 NOTICES = {"SYSTEM": MessageKind.SYSTEM, "RTC": MessageKind.CALL}
 # Without a type it is RICH, as the vendor's own SDK reads it.
 MARKUP = (None, "RICH")
