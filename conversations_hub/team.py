@@ -198,7 +198,7 @@ class Crew(Team[T]):
             # From below upwards: each takes what is left under its own border.
             for border in reversed(borders)
         ]
-        self.walks += found
+        self.walks.extend(found)
         return found
 
     def done(self) -> list[Walk[T]]:

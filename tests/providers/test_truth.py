@@ -439,7 +439,7 @@ HOW = st.sampled_from(SIZES), st.integers(0, 2)
 
 @pytest.mark.parametrize("name", PROVIDERS)
 @pytest.mark.parametrize("what", LISTS)
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(data=st.data())
 async def test_a_walk_in_pieces_is_the_same_walk(name, what, data):
     stops, size, prefetch = (data.draw(one) for one in (STOPS, *HOW))
