@@ -125,7 +125,10 @@ class Records(Generic[P, T]):
         for index, one in enumerate(apart.records):
             at = f"{self.items or ''}[{index}]"
             try:
-                record = _alone(one, self.payload, at)
+                if isinstance(one, Part):
+                    record = part(bytes(one), self.payload, at)
+                else:
+                    record = convert(one, self.payload, at)
                 kept = Raw(source, index) if response.keep_raw else None
                 items.append(translated(self.translate, record, kept, at))
                 records.append(record)
@@ -184,17 +187,6 @@ def translated(translate: Callable[[P, Raw | None], T], record: P, raw: Raw | No
         raise TranslationError(f"{type(cause).__name__} at {at}", path=at) from cause
 
 
-def _alone(record: Any, payload: type[P], at: str) -> P:
-    """Read one record of a page: from its own bytes, or with patience."""
-    if not isinstance(record, Part):
-        return convert(record, payload, at)
-    body = bytes(record)
-    try:
-        return cast("P", _decoder(cast("Hashable", payload)).decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return convert(decode(body), payload, at)
-
-
 def convert(value: Any, payload: type[P], at: str) -> P:
     """Read a decoded value as a payload, or say which field is not as it should be."""
     if isinstance(value, dict) and (names := _parts(cast("Hashable", payload)) & value.keys()):
@@ -202,25 +194,26 @@ def convert(value: Any, payload: type[P], at: str) -> P:
     try:
         return msgspec.convert(value, payload)
     except msgspec.ValidationError as cause:
-        raise _misread(cause, at) from cause
+        what, _, where = str(cause).partition(" - at `$")
+        path = at + where.rstrip("`")
+        raise TranslationError(f"{what} at {path}", path=path) from cause
 
 
 def part(body: bytes, payload: Any, at: str) -> Any:
-    """Read a `Part`, or say the same.
+    """Read the bytes of a `Part` or a record, with patience where there is something wrong.
 
     What comes again and again is best remembered by its bytes: then it is read and translated
     once.
     """
     try:
         return _decoder(payload).decode(body)
-    except msgspec.DecodeError as cause:
-        raise _misread(cause, at) from cause
-
-
-def _misread(cause: Exception, at: str) -> TranslationError:
-    what, _, where = str(cause).partition(" - at `$")
-    path = at + where.rstrip("`")
-    return TranslationError(f"{what} at {path}", path=path)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        value = decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        raise TranslationError(f"no JSON at {at}", path=at) from cause
+    return convert(value, payload, at)
 
 
 def _left(value: Any, at: str) -> Part:

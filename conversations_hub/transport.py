@@ -189,8 +189,9 @@ class Transport:
                         if not _may_repeat(request, last):
                             raise last
                         pause = _pause(last, planned, line.clock)
-                        if isinstance(last, RateLimitError) and name is not None:
-                            self._rest(name, pause)
+                        # The host of a file, which is nobody's account, may say so, too.
+                        if isinstance(last, RateLimitError) and last.provider is not None:
+                            self._rest(last.provider, pause)
                         await asyncio.sleep(pause)
                         log.debug("%s.%s: asking again", name, operation)
                     try:
@@ -316,6 +317,8 @@ class Transport:
         try:
             while True:
                 own = provider is not None and request.url.origin() in provider.origins
+                if provider and own and provider.name in self._rests:
+                    await self._rested(provider.name)
                 async with AsyncExitStack() as turn:
                     if provider and provider.rate and own:
                         await turn.enter_async_context(self._turn(provider, provider.rate, line))

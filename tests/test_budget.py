@@ -212,3 +212,54 @@ async def test_whoever_gives_up_leaves_no_place_behind(serve):
         async with asyncio.timeout(3 * WINDOW):
             await waiting[4]
         assert sum(task.cancelled() for task in waiting) == 4
+
+
+async def test_a_429_from_elsewhere_slows_no_account(serve):
+    """The host of a file is not the provider."""
+    refused = asyncio.Event()
+
+    async def elsewhere(request):
+        if not refused.is_set():
+            refused.set()
+            return web.Response(status=429, headers={"Retry-After": "1"})
+        return web.Response(body=b"file")
+
+    other = await serve(elsewhere)
+    acme = Acme(token="t", base_url=await serve(Counting()))
+
+    async with ConversationsHub(acme) as hub:
+
+        async def load():
+            return await hub.download(Attachment(url=f"{other}/file"), provider=acme).read()
+
+        loading = asyncio.ensure_future(load())
+        await refused.wait()
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        await hub.conversation("acme:1")
+        assert time.monotonic() - begun < 0.7
+        assert await loading == b"file"
+
+
+async def test_a_download_waits_for_an_account_that_answered_429(serve):
+    times, refused = [], asyncio.Event()
+
+    async def handler(request):
+        times.append(time.monotonic())
+        if len(times) == 1:
+            refused.set()
+            return web.Response(status=429, headers={"Retry-After": "1"})
+        return web.json_response({"id": "1", "name": "n"})
+
+    url = await serve(handler)
+    async with ConversationsHub(Acme(token="t", base_url=url)) as hub:
+
+        async def ask():
+            return await hub.conversation("acme:1")
+
+        asking = asyncio.ensure_future(ask())
+        await refused.wait()
+        await asyncio.sleep(0.05)
+        await hub.download(Attachment(url=f"{url}/file")).read()
+        await asking
+    assert all(time - times[0] >= 1.0 for time in times[1:])

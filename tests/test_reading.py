@@ -237,3 +237,25 @@ def test_a_number_beyond_all_bounds_does_not_become_nothing(record, path):
     got = read(b'{"things": [%b]}' % record, LETTERS)
     assert got.items == ()
     assert got.broken[0][1].path == path
+
+
+@pytest.mark.parametrize("name", [rb'"\ud83d cut"', b'"\xff byte"'], ids=ascii)
+def test_half_an_emoji_in_a_part_costs_no_record(name):
+    got = read(b'{"things": [{"id": "1", "sender": {"id": "9", "name": %b}}]}' % name, LETTERS)
+    assert got.broken == ()
+    assert got.items[0].title.startswith("\ufffd")
+
+
+@pytest.mark.parametrize(
+    "odd", [b'"\x01"', rb'"\q"', b"1.2.3", b"01", b"[" * 100_000 + b"]" * 100_000], ids=range(5)
+)
+@pytest.mark.parametrize("where", [b'"id": %b', b'"id": "1", "x": %b', b'"id": "1", "sender": %b'])
+def test_what_is_no_json_is_an_error_of_ours(odd, where):
+    """Wherever it stands, and whether the page or only the record is lost."""
+    body = b'{"things": [{"id": "0"}, {%b}]}' % (where % odd)
+    try:
+        got = read(body, LETTERS)
+    except TranslationError as error:
+        assert error.path
+    else:
+        assert len(got.items) + len(got.broken) == 2
