@@ -46,6 +46,8 @@ from conversations_hub.pager import Pager
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS
 from conversations_hub.recipes import Call, Listing, Outcome, Page
+from conversations_hub.secret import Secret
+from conversations_hub.tokens import Token, TokenSource, TokenStore
 from conversations_hub.wire import Upload
 
 if TYPE_CHECKING:
@@ -93,9 +95,13 @@ __all__ = [
     "Ref",
     "Result",
     "Role",
+    "Secret",
     "ServerError",
     "StatusError",
     "Sunshine",
+    "Token",
+    "TokenSource",
+    "TokenStore",
     "TooLargeError",
     "TranslationError",
     "TransportError",

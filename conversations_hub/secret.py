@@ -1,0 +1,64 @@
+"""Secret: a text that is not printed, pickled or logged."""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from typing import Any, NoReturn, Self
+
+from conversations_hub.errors import ConfigurationError
+
+HIDDEN = "***"
+
+
+class Secret:
+    """A credential; only `reveal()` gives its text.
+
+    It shows as `***` wherever it is printed, and cannot be pickled or written as JSON.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise ConfigurationError(f"a Secret is of a text, not of a {type(text).__name__}")
+        self._text: str = text
+
+    def reveal(self) -> str:
+        """Return the text, for a place that really needs it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return compare_digest(self._bytes(), other._bytes())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+    def _bytes(self) -> bytes:
+        return self._text.encode("utf-8", "surrogatepass")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled; hand the credential over where it is needed")
+
+
+def secret(text: str | Secret) -> Secret:
+    """Return a text as a secret, and a secret as it is."""
+    return text if isinstance(text, Secret) else Secret(text)
+
+
+def secret_or_none(text: str | Secret | None) -> Secret | None:
+    """Do the same for what may be missing."""
+    return None if text is None else secret(text)
