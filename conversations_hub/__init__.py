@@ -47,6 +47,7 @@ from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS
 from conversations_hub.recipes import Call, Listing, Outcome, Page
 from conversations_hub.secret import Secret
+from conversations_hub.stores import FileStore, MemoryStore
 from conversations_hub.tokens import Token, TokenSource, TokenStore
 from conversations_hub.wire import Upload
 
@@ -75,9 +76,11 @@ __all__ = [
     "CursorExpiredError",
     "Direction",
     "Download",
+    "FileStore",
     "HubError",
     "InvalidRequestError",
     "Listing",
+    "MemoryStore",
     "Message",
     "MessageKind",
     "MessageState",
