@@ -49,11 +49,17 @@ class Budget:
             return 0.0
         return self._free_at[0] - now if self._free_at else None
 
-    def take(self) -> None:
+    def take(self, now: float) -> None:
         """Take a place for a request that is about to be sent."""
+        del now
         self._under_way += 1
 
     def answered(self, now: float) -> None:
         """Note that its answer came, or that none will come any more."""
         self._under_way -= 1
         self._free_at.append(now + self.rate.per)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all places are free, as far as has been looked."""
+        return not self._under_way and not self._free_at

@@ -13,7 +13,7 @@ HubError
     │   └── RateLimitError  ServerError
     ├── TranslationError     an answer we could not read: .path
     ├── PagingError          a list that does not move on
-    └── TooLargeError        a file of more bytes than the caller allowed
+    └── TooLargeError        an answer or a file of more bytes than allowed
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ class PagingError(ProviderError):
 
 
 class TooLargeError(ProviderError):
-    """A file has more bytes than the caller allowed; no more of it was read."""
+    """An answer or a file has more bytes than allowed; no more of it was read."""
 
 
 _CLASSES: dict[int, type[StatusError]] = {

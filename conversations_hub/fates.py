@@ -15,6 +15,7 @@ from conversations_hub.errors import (
     PagingError,
     ServerError,
     StatusError,
+    TooLargeError,
     TranslationError,
     TransportError,
 )
@@ -100,7 +101,7 @@ def _may_be_done(error: HubError) -> bool:
         return error.sent
     if isinstance(error, StatusError) and error.status in DONE_OR_NOT:
         return True
-    return isinstance(error, ServerError | TranslationError | PagingError)
+    return isinstance(error, ServerError | TranslationError | PagingError | TooLargeError)
 
 
 def looks(patience: float) -> Iterator[float]:

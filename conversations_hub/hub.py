@@ -55,7 +55,8 @@ class ConversationsHub:
     Building one does no I/O and needs no event loop. Times are in seconds: `timeout` bounds one
     attempt of a request, `deadline` the request with all its retries. With `resolve_names`,
     people whom a provider knows only by id get their names, looked up in batches. Without
-    `keep_raw` nothing has a `raw`, and a list that is held takes less than half the memory.
+    `keep_raw` nothing has a `raw`, and a list that is held takes less than half the memory. An
+    answer of more than `answer_limit` bytes is a `TooLargeError`.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ConversationsHub:
         deadline: float = 120.0,
         retries: int = 5,
         connections: int = 32,
+        answer_limit: int = 64 * 1024**2,
         proxy: str | None = None,
         ssl: SSLContext | bool = True,
         user_agent: str | None = None,
@@ -89,6 +91,7 @@ class ConversationsHub:
             deadline=deadline,
             retries=retries,
             connections=connections,
+            answer_limit=answer_limit,
             proxy=proxy,
             ssl=ssl,
             user_agent=user_agent or _user_agent(),
@@ -406,6 +409,18 @@ class ConversationsHub:
         return self._pager(
             [listing], parallel=parallel, limit=limit, prefetch=prefetch, on_error=on_error
         )
+
+    async def authorize(self, provider: str | type[Provider] | Provider, *, code: str) -> None:
+        """Take the token for the code that a user came back with, and keep it in `tokens`.
+
+        The code is in the address that `authorization_url` sent the browser to, see
+        `authorization_code`. It is good for one try: where its answer is lost, send the user again.
+        """
+        await self._transport.authorize(self._chosen(provider), code)
+
+    async def deauthorize(self, provider: str | type[Provider] | Provider) -> None:
+        """End an account's token for good, and forget it; `UnsupportedError` without such a way."""
+        await self._transport.deauthorize(self._chosen(provider))
 
     def fetch(
         self, things: AsyncIterable[Thing] | Iterable[Thing], **options: Unpack[Options]

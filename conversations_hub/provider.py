@@ -6,7 +6,7 @@ import copy
 import functools
 import inspect
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
@@ -17,6 +17,7 @@ import msgspec
 from attrs import NOTHING, evolve, field, fields, frozen
 from yarl import URL
 
+from conversations_hub.allowance import Allowance
 from conversations_hub.arguments import check, kinds, named, surely
 from conversations_hub.budget import Rate
 from conversations_hub.errors import (
@@ -30,6 +31,7 @@ from conversations_hub.models import Attachment, Author, Ref
 from conversations_hub.questions import SHARED, File, Questions
 from conversations_hub.recipes import Call, Question, Recipe, Runner
 from conversations_hub.retrying import seconds_to_wait
+from conversations_hub.secret import Secret
 from conversations_hub.wire import (
     QueryValue,
     Request,
@@ -122,13 +124,18 @@ def _is_text(provider: Any, field: attrs.Attribute[Any], value: Any) -> None:
 
 
 def secret_field(default: Any = NOTHING) -> Any:
-    """Return the field of a credential, which `repr` leaves out and errors never show."""
-    return field(default=default, repr=False, validator=_is_sendable)
+    """Return the field of a credential, a `Secret` that is given as one or as a text."""
+    return field(default=default, repr=False, converter=_secret, validator=_is_sendable)
+
+
+def _secret(given: Any) -> Any:
+    return Secret(given) if isinstance(given, str) else given
 
 
 def _is_sendable(provider: Any, field: attrs.Attribute[Any], secret: Any) -> None:
-    _is_text(provider, field, secret)
-    if secret and not (secret.isprintable() and secret == secret.strip()):
+    text = secret.reveal() if isinstance(secret, Secret) else secret
+    _is_text(provider, field, text)
+    if text and not (text.isprintable() and text == text.strip()):
         raise ConfigurationError(
             f"{field.name} has blanks around it or a line break in it", provider=provider.name
         )
@@ -159,6 +166,8 @@ class Provider(Questions):
     """The customary environment variables of each argument, first choice first."""
     limits: ClassVar[Mapping[str, int]] = {}
     """The largest page of each listing."""
+    tells: ClassVar[bool] = False
+    """Whether its answers say what the account may still ask, see `allowance`."""
 
     name: str = name_field()
     base_url: URL = base_url_field()
@@ -227,6 +236,14 @@ class Provider(Questions):
     def auth_headers(self) -> Mapping[str, str]:
         """Return the headers that prove who asks; they are added when a request is sent."""
         return {}
+
+    def rates(self, request: Request) -> Mapping[str, Rate]:  # noqa: ARG002
+        """Return the budgets that a request takes from, each with a name of its own."""
+        return {"": self.rate} if self.rate is not None else {}
+
+    def allowance(self, response: Response, now: datetime) -> Allowance | None:  # noqa: ARG002
+        """Return what an answer says of that; `now` is by the provider's clock."""
+        return None
 
     def problem(self, request: Request, response: Response) -> Problem:  # noqa: ARG002
         """Read a refusal; without a provider's own way, its status says enough."""
@@ -332,13 +349,18 @@ class Provider(Questions):
             )
         return min(wanted or most, most)
 
+    def secrets(self) -> Iterator[str]:
+        """Yield what is never to be shown: the credentials, and what they are sent as."""
+        for one in fields(type(self)):
+            if isinstance(value := getattr(self, one.name), Secret):
+                yield value.reveal()
+        for sent in self.auth_headers().values():
+            yield sent
+            yield sent.partition(" ")[2]
+
     def redact(self, text: str) -> str:
         """Take this provider's credentials out of a text, and what they are sent as."""
-        hidden = [getattr(self, f.name) for f in fields(type(self)) if f.repr is False]
-        for sent in self.auth_headers().values():
-            hidden += [sent, sent.partition(" ")[2]]
-        texts = sorted((one for one in hidden if isinstance(one, str)), key=len, reverse=True)
-        for secret in texts:
+        for secret in sorted(self.secrets(), key=len, reverse=True):
             # What is shorter is found by chance in any text.
             if len(secret) > 5:
                 text = text.replace(secret, "***")

@@ -62,3 +62,8 @@ def secret(text: str | Secret) -> Secret:
 def secret_or_none(text: str | Secret | None) -> Secret | None:
     """Do the same for what may be missing."""
     return None if text is None else secret(text)
+
+
+def revealed(text: str | Secret | None) -> str:
+    """Return the text of a secret, for the header it is sent in."""
+    return text.reveal() if isinstance(text, Secret) else text or ""

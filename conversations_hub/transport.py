@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
     AbstractContextManager,
     AsyncExitStack,
@@ -23,21 +23,25 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import aiohttp
-from attrs import evolve, field, mutable
+from attrs import evolve, field, frozen, mutable
 from yarl import URL
 
-from conversations_hub.budget import Budget, Rate
 from conversations_hub.errors import (
+    AuthenticationError,
     ConfigurationError,
     ProviderError,
     RateLimitError,
     StatusError,
+    TooLargeError,
     TransportError,
     class_for,
 )
+from conversations_hub.oauth import OAuthProvider, TokenRequest, bearer
+from conversations_hub.pace import Pace
 from conversations_hub.provider import Provider
-from conversations_hub.retrying import pause_after, pauses, seconds_to_wait, spread
-from conversations_hub.turns import Turns
+from conversations_hub.renewal import Keeper, keeper_of
+from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
+from conversations_hub.tokens import Token
 from conversations_hub.wire import Request, Response, shifted
 
 A = TypeVar("A")
@@ -75,6 +79,8 @@ class Transport:
     deadline: float = 120.0
     retries: int = 5
     connections: int = 32
+    answer_limit: int = 64 * 1024**2
+    """In bytes; files that are downloaded have none here."""
     proxy: str | None = field(default=None, repr=False)
     ssl: SSLContext | bool = True
     user_agent: str = "conversations-hub"
@@ -83,10 +89,10 @@ class Transport:
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
     _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
     _clocks: dict[str, timedelta] = field(factory=dict, init=False, repr=False)
-    _turns: dict[str, Turns] = field(factory=dict, init=False, repr=False)
-    _rests: dict[str, float] = field(factory=dict, init=False, repr=False)
-    """Until when accounts that answered 429 are asked nothing, by the loop's clock."""
-    _told: dict[str, str] = field(factory=dict, init=False, repr=False)
+    _paces: dict[str, Pace] = field(factory=dict, init=False, repr=False)
+    _keepers: dict[str, Keeper | None] = field(factory=dict, init=False, repr=False)
+    _told: dict[str, tuple[str, datetime]] = field(factory=dict, init=False, repr=False)
+    """The last dates that were told, as they were written and as they were read."""
     _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
     """What can be read once, and was."""
     _closed: bool = field(default=False, init=False)
@@ -95,7 +101,7 @@ class Transport:
     def __attrs_post_init__(self) -> None:
         _check(timeout=self.timeout, deadline=self.deadline)
         _check(least=0, retries=self.retries)
-        _check(least=1, connections=self.connections)
+        _check(least=1, connections=self.connections, answer_limit=self.answer_limit)
         # The pool's own queue would eat into the time of an attempt, so callers queue here.
         self._gate = asyncio.Semaphore(self.connections)
         connecting = min(CONNECTING, self.timeout)
@@ -109,7 +115,7 @@ class Transport:
         """Ask until the answer is yes, or raise why there is none.
 
         A write is sent again only where it cannot have been processed: no connection was made,
-        or the answer was 429.
+        the answer was 429, or 401 and there is another token.
         """
         line, begun = _Line(), asyncio.get_running_loop().time()
         failed: ProviderError | None = None
@@ -119,9 +125,9 @@ class Transport:
             self.session is None
             and self.timeout + 1 <= self.deadline
             and request.file is None
-            and provider.rate is None
-            and provider.name not in self._rests
             and not self._gate.locked()
+            and self._keeper(provider) is None
+            and self._may_ask_now(provider, request, begun)
         ):
             try:
                 return await self._attempt(provider, request, operation, line)
@@ -129,7 +135,7 @@ class Transport:
                 failed = error
         return await self._persist(
             partial(self._attempt, provider, request, operation, line),
-            provider=provider,
+            name=provider.name,
             request=request,
             operation=operation,
             line=line,
@@ -148,7 +154,7 @@ class Transport:
         line = _Line()
         return await self._persist(
             partial(self._opened, provider, request, operation, accept, line),
-            provider=provider,
+            name=provider.name if provider else None,
             request=request,
             operation=operation,
             line=line,
@@ -168,19 +174,27 @@ class Transport:
 
         return earliest
 
+    async def authorize(self, provider: Provider, code: str) -> None:
+        """Take the token that a user's code is good for."""
+        await self._issuing(provider, "authorize").exchange(code)
+
+    async def deauthorize(self, provider: Provider) -> None:
+        """End an account's token for good."""
+        await self._issuing(provider, "deauthorize").revoke()
+
     async def _persist(
         self,
         attempt: Callable[[], Awaitable[A]],
         *,
-        provider: Provider | None,
-        request: Request,
+        name: str | None,
+        request: Request | TokenRequest,
         operation: str,
         line: _Line,
         begun: float,
         failed: ProviderError | None = None,
     ) -> A:
         """Try, or try again where an attempt has failed, until the deadline."""
-        name, last = provider.name if provider else None, failed
+        last = failed
         planned = islice(pauses(), self.retries)
         try:
             async with asyncio.timeout_at(begun + self.deadline) as line.clock:
@@ -190,9 +204,12 @@ class Transport:
                             raise last
                         pause = _pause(last, planned, line.clock)
                         # The host of a file, which is nobody's account, may say so, too.
-                        if isinstance(last, RateLimitError) and last.provider is not None:
-                            self._rest(last.provider, pause)
-                        await asyncio.sleep(pause)
+                        rests = isinstance(request, Request) and isinstance(last, RateLimitError)
+                        if rests and last.provider in self._paces:
+                            now = asyncio.get_running_loop().time()
+                            self._paces[last.provider].refused(now + pause)
+                        else:
+                            await asyncio.sleep(pause)
                         log.debug("%s.%s: asking again", name, operation)
                     try:
                         return await attempt()
@@ -207,23 +224,14 @@ class Transport:
                 timed_out=line.busy,
             ) from (last or cause)
 
-    def _rest(self, name: str, pause: float) -> None:
-        """Let everybody who asks the same account wait, too: it would only refuse them."""
-        end = asyncio.get_running_loop().time() + pause
-        self._rests[name] = max(end, self._rests.get(name, end))
-
-    async def _rested(self, name: str) -> None:
-        """Wait until an account may be asked again, and then not all at once."""
-        clock = asyncio.get_running_loop().time
-        while (left := self._rests.get(name, 0.0) - clock()) > 0:  # noqa: ASYNC110 - for a time
-            await asyncio.sleep(spread(left, left))
-        self._rests.pop(name, None)
-
     async def aclose(self) -> None:
         """Close the session that was opened here; a second time does nothing."""
         self._closed = True
-        for turns in self._turns.values():
-            turns.close()
+        for pace in self._paces.values():
+            pace.close()
+        for keeper in self._keepers.values():
+            if keeper is not None:
+                await keeper.aclose()
         own, self._own = self._own, None
         if own is not None:
             await own.close()
@@ -240,23 +248,33 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
-        if provider.name in self._rests:
-            await self._rested(provider.name)
-        if provider.rate is None:
-            async with self._gate:
-                response = await self._exchange(provider, request, operation, line)
-        else:
-            async with self._turn(provider, provider.rate, line), self._gate:
-                response = await self._exchange(provider, request, operation, line)
-        self._learn(provider, response.headers.get("Date"))
-        if 200 <= response.status < 300:
-            return response
-        # What aiohttp gives cannot be pickled, and errors can.
-        response = evolve(response, headers=dict(response.headers))
-        raise provider.error_for(operation, request, response)
+        proof = await self._proof(provider)
+        while True:
+            if self._is_paced(provider, request):
+                async with self._turn(provider, request, line), self._gate:
+                    response = await self._exchange(provider, request, operation, line, proof)
+                    # Before its turn is over, so that whoever is next knows of it.
+                    self._learn(provider, response)
+            else:
+                async with self._gate:
+                    response = await self._exchange(provider, request, operation, line, proof)
+                self._learn(provider, response)
+            if 200 <= response.status < 300:
+                return response
+            # What aiohttp gives cannot be pickled, and errors can.
+            response = evolve(response, headers=dict(response.headers))
+            error = provider.error_for(operation, request, response)
+            if _is_gone(request):
+                raise error
+            proof = await self._better(provider, proof, error)
 
     async def _exchange(
-        self, provider: Provider, request: Request, operation: str, line: _Line
+        self,
+        provider: Provider,
+        request: Request,
+        operation: str,
+        line: _Line,
+        proof: _Proof,
     ) -> Response:
         """Send one request and read its answer, whatever that says."""
         with ExitStack() if request.file else NO_FILES as files:
@@ -271,7 +289,7 @@ class Transport:
                         "Accept": "application/json",
                         "User-Agent": self.user_agent,
                         **request.headers,
-                        **provider.auth_headers(),
+                        **proof.headers,
                     },
                     data=body,
                     # aiohttp would send some credentials along to another host.
@@ -282,24 +300,139 @@ class Transport:
                     proxy=self.proxy,
                     ssl=self.ssl,
                 ) as answer:
-                    content = await answer.read()
+                    content = await self._content(answer, provider.name, operation)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)
         line.busy = False
         return Response(status=answer.status, body=content, headers=answer.headers)
 
+    async def _content(self, answer: aiohttp.ClientResponse, name: str, operation: str) -> bytes:
+        """Read an answer, decompressed, to its end; of a refusal, the beginning will do."""
+        blocks: list[bytes] = []
+        size, is_good = 0, 200 <= answer.status < 300
+        while block := await answer.content.readany():
+            blocks.append(block)
+            size += len(block)
+            if not is_good and size > ERROR_SIZE:
+                return b"".join(blocks)[:ERROR_SIZE]
+            if size > self.answer_limit:
+                raise TooLargeError(
+                    f"an answer of more than {self.answer_limit} bytes; ask for smaller pages "
+                    "with page_size=, or give the hub a greater answer_limit=",
+                    provider=name,
+                    operation=operation,
+                )
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+    def _is_paced(self, provider: Provider, request: Request) -> bool:
+        """Tell whether anything may hold a request back."""
+        return (
+            provider.tells
+            or bool(provider.rates(request))
+            or self._pace(provider).recovery is not None
+        )
+
+    def _may_ask_now(self, provider: Provider, request: Request, now: float) -> bool:
+        """Tell whether nothing holds a request back."""
+        pace = self._pace(provider)
+        return pace.recovery is None and all(
+            turns.is_free(now) for turns in pace.turns(provider.rates(request), now)
+        )
+
     @asynccontextmanager
-    async def _turn(self, provider: Provider, rate: Rate, line: _Line) -> AsyncIterator[None]:
-        """Wait until the rate allows a request; however long, that is not the request's time."""
-        if provider.name not in self._turns:
-            self._turns[provider.name] = Turns(budget=Budget(rate=rate))
-        time, clock = asyncio.get_running_loop().time, line.clock
-        begun, end = time(), clock.when() if clock else None
-        _set(clock, None)
-        async with self._turns[provider.name].one():
-            _set(clock, end and end + time() - begun)
+    async def _turn(self, provider: Provider, request: Request, line: _Line) -> AsyncIterator[None]:
+        """Wait until a request may be sent.
+
+        For an account that rests, the request's own time is spent; what its budgets make it wait,
+        however long, is not.
+        """
+        pace, time = self._pace(provider), asyncio.get_running_loop().time
+        async with AsyncExitStack() as stack:
+            if (recovery := pace.recovery) is not None:
+                await stack.enter_async_context(recovery.one())
+            begun, end = time(), line.clock.when() if line.clock else None
+            for turns in pace.turns(provider.rates(request), begun):
+                _set(line.clock, None)
+                await stack.enter_async_context(turns.one())
+            _set(line.clock, end and end + time() - begun)
             yield
+
+    def _pace(self, provider: Provider) -> Pace:
+        pace = self._paces.get(provider.name)
+        if pace is None:
+            pace = self._paces[provider.name] = Pace(tells=provider.tells)
+        return pace
+
+    def _keeper(self, provider: Provider) -> Keeper | None:
+        if provider.name not in self._keepers:
+            keeper = keeper_of(provider, self._ask_for_token, self.deadline)
+            self._keepers[provider.name] = keeper
+        return self._keepers[provider.name]
+
+    def _issuing(self, provider: Provider, question: str) -> Keeper:
+        keeper = self._keeper(provider)
+        if keeper is None:
+            raise provider.unsupported(question, "its credentials are given, and never issued")
+        return keeper
+
+    async def _proof(self, provider: Provider) -> _Proof:
+        """Return what proves who asks, with a token that is fetched first where it has to be."""
+        keeper = self._keeper(provider)
+        if keeper is None:
+            return _Proof(headers=provider.auth_headers())
+        token = await keeper.token()
+        return _Proof(headers=bearer(token.access), token=token)
+
+    async def _better(self, provider: Provider | None, proof: _Proof, error: StatusError) -> _Proof:
+        """Return another proof after one was refused, once; or raise the refusal."""
+        keeper = self._keeper(provider) if provider else None
+        is_first = isinstance(error, AuthenticationError) and not proof.is_second
+        if keeper is None or proof.token is None or not is_first:
+            raise error
+        token = await keeper.token(proof.token)
+        if token.access == proof.token.access:
+            raise error
+        return _Proof(headers=bearer(token.access), token=token, is_second=True)
+
+    async def _ask_for_token(self, provider: OAuthProvider, asked: TokenRequest) -> Response:
+        """Ask the token endpoint, which counts as nobody's request."""
+        line = _Line()
+        return await self._persist(
+            partial(self._issued, provider, asked, line),
+            name=provider.name,
+            request=asked,
+            operation="token",
+            line=line,
+            begun=asyncio.get_running_loop().time(),
+        )
+
+    async def _issued(self, provider: OAuthProvider, asked: TokenRequest, line: _Line) -> Response:
+        try:
+            line.busy = True
+            async with self._session().post(
+                asked.url,
+                data=asked.form,
+                headers={
+                    "Accept": "application/json",
+                    "User-Agent": self.user_agent,
+                    **asked.headers,
+                },
+                allow_redirects=False,
+                raise_for_status=False,
+                timeout=self._limits,
+                proxy=self.proxy,
+                ssl=self.ssl,
+            ) as answer:
+                content = await self._content(answer, provider.name, "token")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
+        finally:
+            line.busy = False
+        response = Response(status=answer.status, body=content, headers=dict(answer.headers))
+        if 200 <= answer.status < 300:
+            return response
+        raise provider.refused(response, asked)
 
     async def _opened(
         self,
@@ -314,41 +447,46 @@ class Transport:
         stream = Stream(
             gate=self._gate, failed=partial(self._no_answer, provider, asked, operation)
         )
+        proof = NOBODY
         try:
             while True:
                 own = provider is not None and request.url.origin() in provider.origins
-                if provider and own and provider.name in self._rests:
-                    await self._rested(provider.name)
                 async with AsyncExitStack() as turn:
-                    if provider and provider.rate and own:
-                        await turn.enter_async_context(self._turn(provider, provider.rate, line))
+                    if provider and own:
+                        proof = proof if proof.headers else await self._proof(provider)
+                        await turn.enter_async_context(self._turn(provider, request, line))
                     await stream.enter()
-                    stream.answer = await self._get(provider if own else None, request, accept)
+                    shown = proof.headers if own else NOBODY.headers
+                    stream.answer = await self._get(provider, request, accept, shown)
                 status, headers = stream.answer.status, dict(stream.answer.headers)
-                place = Response(status=status, headers=headers).header("Location")
-                if status not in REDIRECTS or place is None or not hops:
-                    break
+                response = Response(status=status, headers=headers)
+                place = response.header("Location")
+                if status in REDIRECTS and place is not None and hops:
+                    stream.answer.close()
+                    request, hops = _moved(request, place, operation), hops - 1
+                    continue
+                if 200 <= status < 300:
+                    return stream
+                body = await stream.answer.content.read(ERROR_SIZE)
                 stream.answer.close()
-                request, hops = _moved(request, place, operation), hops - 1
-            if 200 <= status < 300:
-                return stream
-            response = Response(
-                status=status, headers=headers, body=await stream.answer.content.read(ERROR_SIZE)
-            )
+                response = evolve(response, body=body)
+                error = _refusal(provider if own else None, operation, request, response)
+                proof = await self._better(provider, proof, error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             stream.close()
             raise self._no_answer(provider, asked, operation, error) from _harmless(error)
         except BaseException:
             stream.close()
             raise
-        stream.close()
-        raise _refusal(provider if own else None, operation, request, response)
 
     async def _get(
-        self, provider: Provider | None, request: Request, accept: str
+        self,
+        provider: Provider | None,
+        request: Request,
+        accept: str,
+        proof: Mapping[str, str],
     ) -> aiohttp.ClientResponse:
         """Ask for a file, with the credentials of whose it is."""
-        proof = provider.auth_headers() if provider else {}
         session = self._session()
         return await session.get(
             # Two proofs at once would be neither.
@@ -387,17 +525,29 @@ class Transport:
         form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
         return form
 
-    def _learn(self, provider: Provider, told: str | None) -> None:
-        """Remember how far a provider's clock is from ours, each time that it has moved on."""
-        if told is None or told == self._told.get(provider.name):
-            return
-        self._told[provider.name] = told
+    def _learn(self, provider: Provider, response: Response) -> None:
+        """Remember how far a provider's clock is from ours, and what its account may still ask."""
+        now = self._date(provider, response.headers.get("Date"))
+        if provider.tells:
+            allowance = provider.allowance(response, now or datetime.now(UTC))
+            self._pace(provider).told(allowance, asyncio.get_running_loop().time())
+
+    def _date(self, provider: Provider, text: str | None) -> datetime | None:
+        """Read the date of an answer, which is often that of the one before."""
+        if text is None:
+            return None
+        known = self._told.get(provider.name)
+        if known is not None and known[0] == text:
+            return known[1]
         try:
-            date = parsedate_to_datetime(told)
+            date = parsedate_to_datetime(text)
         except (ValueError, OverflowError):
-            return
-        if date.tzinfo is not None:
-            self._clocks[provider.name] = date - datetime.now(UTC)
+            return None
+        if date.tzinfo is None:
+            return None
+        self._told[provider.name] = text, date
+        self._clocks[provider.name] = date - datetime.now(UTC)
+        return date
 
     def _session(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -434,6 +584,18 @@ class Transport:
             sent=sent,
             timed_out=timed_out,
         )
+
+
+@frozen
+class _Proof:
+    """Who asks, and the token that says so."""
+
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    token: Token | None = None
+    is_second: bool = False
+
+
+NOBODY = _Proof()
 
 
 @mutable
@@ -504,7 +666,7 @@ def _middlewares(
     session: aiohttp.ClientSession, request: Request, provider: Provider | None
 ) -> Sequence[aiohttp.ClientMiddlewareType] | None:
     """Return what a write, and what a rate counts, is sent through: the caller's own ones, too."""
-    if not request.is_write and (provider is None or provider.rate is None):
+    if not request.is_write and not (provider and (provider.tells or provider.rates(request))):
         return None
     return (*getattr(session, "_middlewares", ()), _once)
 
@@ -532,9 +694,14 @@ def _set(clock: asyncio.Timeout | None, end: float | None) -> None:
         clock.reschedule(end)
 
 
-def _may_repeat(request: Request, error: ProviderError) -> bool:
+def _is_gone(request: Request | TokenRequest) -> bool:
+    """Tell whether what was sent cannot be read again."""
+    return isinstance(request, Request) and bool(request.file and request.file.is_stream)
+
+
+def _may_repeat(request: Request | TokenRequest, error: ProviderError) -> bool:
     """Tell whether asking again does nothing twice."""
-    if request.file is not None and request.file.is_stream:
+    if _is_gone(request):
         return False
     if not request.is_write:
         return error.transient

@@ -1,25 +1,48 @@
-"""Lets an account's requests through one after the other, as fast as its rate allows."""
+"""Lets requests through one after the other, as fast as what limits them allows."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Generic, Protocol, TypeVar
 
 from attrs import field, mutable
 
-from conversations_hub.budget import Budget
 from conversations_hub.errors import ConfigurationError
 
 
-@mutable(kw_only=True)
-class Turns:
-    """The queue in front of a budget: who came first is first."""
+class Limit(Protocol):
+    """Says when there is a place for a request; it is told the time, and does not wait."""
 
-    budget: Budget
+    def pause(self, now: float) -> float | None:
+        """Return how long there is none; None where first an answer has to come."""
+        ...
+
+    def take(self, now: float) -> None:
+        """Take one."""
+        ...
+
+    def answered(self, now: float) -> None:
+        """Note that the answer came, or that none will come any more."""
+        ...
+
+
+L = TypeVar("L", bound=Limit)
+
+
+@mutable(kw_only=True)
+class Turns(Generic[L]):
+    """The queue in front of a limit: who came first is first."""
+
+    limit: L
     _queue: asyncio.Lock = field(factory=asyncio.Lock, init=False)
     _changed: asyncio.Event = field(factory=asyncio.Event, init=False)
     _closed: bool = field(default=False, init=False)
+
+    def is_free(self, now: float) -> bool:
+        """Tell whether nobody has to wait."""
+        return not self._queue.locked() and self.limit.pause(now) == 0.0
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
@@ -29,18 +52,18 @@ class Turns:
         """
         clock = asyncio.get_running_loop().time
         async with self._queue:
-            while (pause := self.budget.pause(clock())) != 0.0 and not self._closed:
+            while (pause := self.limit.pause(clock())) != 0.0 and not self._closed:
                 self._changed.clear()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._changed.wait()
             if self._closed:
                 raise ConfigurationError("this hub is closed; open a new one")
-            self.budget.take()
+            self.limit.take(clock())
         try:
             yield
         finally:
-            self.budget.answered(clock())
+            self.limit.answered(clock())
             self._changed.set()
 
     def close(self) -> None:

@@ -48,7 +48,7 @@ class Acme(Provider):
     base_url: URL = base_url_field("http://acme.test/api")
 
     def auth_headers(self):
-        return {"Authorization": f"Bearer {self.token}"}
+        return {"Authorization": f"Bearer {self.token.reveal()}"}
 
     @operation
     def conversations(self, *, page_size=None, **filters):

@@ -47,14 +47,14 @@ def test_a_provider_takes_a_rate_and_nothing_like_it():
 def test_a_place_is_free_one_window_after_the_answer():
     budget = Budget(rate=Rate(2, per=1.0))
     assert budget.pause(0.0) == 0.0
-    budget.take()
-    budget.take()
+    budget.take(0.0)
+    budget.take(0.0)
     assert budget.pause(0.1) is None
     budget.answered(0.5)
     assert budget.pause(0.6) == pytest.approx(0.9)
     budget.answered(0.7)
     assert budget.pause(1.5) == 0.0
-    budget.take()
+    budget.take(1.5)
     assert budget.pause(1.5) == pytest.approx(0.2)
 
 
@@ -76,7 +76,7 @@ def test_no_window_of_the_servers_ever_holds_more(most, requests):
                 budget.answered(now)
             else:
                 now += pause
-        budget.take()
+        budget.take(now)
         arrivals.append(now + way * part)
         under_way.append(now + way)
     arrivals.sort()

@@ -8,6 +8,7 @@ from conversations_hub import (
     Attachment,
     ConfigurationError,
     Ref,
+    Secret,
     Twilio,
     UnsupportedError,
     Upload,
@@ -85,7 +86,7 @@ def test_a_name_that_refs_cannot_carry_is_refused(name):
 
 def test_settings_come_from_the_environment_and_missing_ones_are_named():
     found = Acme.from_env({"ACME_TOKEN": "t", "ACME_URL": "https://elsewhere.test"})
-    assert (found.token, str(found.base_url)) == ("t", "https://elsewhere.test/")
+    assert (found.token, str(found.base_url)) == (Secret("t"), "https://elsewhere.test/")
     with pytest.raises(ConfigurationError, match=r"token \(ACME_TOKEN\)"):
         Acme.from_env({})
     with pytest.raises(ConfigurationError, match="no setting tocken"):

@@ -30,6 +30,7 @@ from conversations_hub import (
     PermissionDeniedError,
     Ref,
     Role,
+    Secret,
     ServerError,
     TranslationError,
     UnsupportedError,
@@ -740,7 +741,7 @@ def test_from_env():
     environ = {"CLIO_TOKEN": "second", "CLIO_REGION": "ca"}
     assert Clio.from_env(environ) == Clio(token="second", region="ca")
     environ |= {"CLIO_ACCESS_TOKEN": "first", "CLIO_BASE_URL": "http://127.0.0.1:1/api/v4"}
-    assert Clio.from_env(environ).token == "first"
+    assert Clio.from_env(environ).token == Secret("first")
     assert str(Clio.from_env(environ).base_url) == "http://127.0.0.1:1/api/v4"
     with pytest.raises(ConfigurationError, match="token"):
         Clio.from_env({})

@@ -69,7 +69,7 @@ FILES = {
             base_url = base_url_field("https://slate.test/v1")
 
             def auth_headers(self):
-                return {"X-Slate": self.token}
+                return {"X-Slate": self.token.reveal()}
 
             @operation
             def conversations(self, *, page_size=None, **filters):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 from yarl import URL
 
+from conversations_hub.arguments import check
 from conversations_hub.errors import (
     ConfigurationError,
     NotFoundError,
@@ -17,13 +18,12 @@ from conversations_hub.errors import (
     StatusError,
 )
 from conversations_hub.models import Author, Ref
+from conversations_hub.oauth import OAuthProvider, TokenRequest
 from conversations_hub.provider import (
     Problem,
-    Provider,
     base_url_field,
     json_object,
     name_field,
-    secret_field,
     text_field,
 )
 from conversations_hub.providers.circuit import payloads, translate
@@ -48,12 +48,24 @@ def _host(self: Account) -> URL:
     return URL(f"https://{self.domain}/rest/v2")
 
 
+def _scopes(value: str | Iterable[str]) -> tuple[str, ...]:
+    """Take names one by one or, as an environment variable has them, between commas."""
+    names = value.replace(",", " ").split() if isinstance(value, str) else value
+    check("scopes", names, Iterable[str])
+    return tuple(names)
+
+
 @frozen(kw_only=True)
-class Account(Provider):
+class Account(OAuthProvider):
     """A user of Circuit, REST API version 2; `me` is that user's id, to tell one's own messages."""
 
     env: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "token": ("CIRCUIT_TOKEN", "CIRCUIT_ACCESS_TOKEN"),
+        "client_id": ("CIRCUIT_CLIENT_ID",),
+        "client_secret": ("CIRCUIT_CLIENT_SECRET",),
+        "redirect_uri": ("CIRCUIT_REDIRECT_URI",),
+        "refresh_token": ("CIRCUIT_REFRESH_TOKEN",),
+        "scopes": ("CIRCUIT_SCOPES",),
         "domain": ("CIRCUIT_DOMAIN",),
         "me": ("CIRCUIT_USER_ID",),
         "base_url": ("CIRCUIT_BASE_URL",),
@@ -72,15 +84,40 @@ class Account(Provider):
         "mark_read": "Circuit's own clients alone know what was read",
     }
 
+    api_path: ClassVar[str] = "/rest/v2"
+
     name: str = name_field("circuit")
-    token: str = secret_field()
+    scopes: tuple[str, ...] = field(default=("ALL",), converter=_scopes)
+    """What an app asks to be allowed."""
     domain: str = text_field("eu.yourcircuit.com")
     me: str | None = text_field(None)
     base_url: URL = base_url_field(Factory(_host, takes_self=True))
 
-    def auth_headers(self) -> Mapping[str, str]:
-        """Prove who asks with a Bearer token."""
-        return {"Authorization": f"Bearer {self.token}"}
+    def authorization_url(
+        self, *, state: str, login_hint: str | None = None, prompt: str | None = None
+    ) -> str:
+        """Return where a user lets the app in: `GET /oauth/authorize`.
+
+        Make up a `state` that nobody can guess, and hand it to `authorization_code` when the
+        browser comes back; the code is good for a minute.
+        """
+        return self._authorization_url(
+            scope=",".join(self.scopes), state=state, login_hint=login_hint, prompt=prompt
+        )
+
+    def beginning(self) -> TokenRequest:
+        """Return what gives a bot its token; with a `redirect_uri`, a user has to be asked."""
+        if self.redirect_uri:
+            return super().beginning()
+        return self.token_request({"grant_type": "client_credentials"})
+
+    def token_request(self, form: Mapping[str, str], *, is_write: bool = False) -> TokenRequest:
+        """Return a request for a token: `POST /oauth/token`; scopes have commas between them."""
+        asked = {**form, **self._app()}
+        if form["grant_type"] != "refresh_token":
+            asked["scope"] = ",".join(self.scopes)
+        url = URL(f"{self._authority}/token", encoded=True)
+        return TokenRequest(url=url, form=asked, is_write=is_write)
 
     def problem(self, request: Request, response: Response) -> Problem:
         """Read the only error body that is known; what is not found is a 400, too."""

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from attrs import Factory, field, frozen, mutable
 from yarl import URL
 
+from conversations_hub.allowance import Allowance
 from conversations_hub.errors import ConfigurationError, InvalidRequestError, StatusError
 from conversations_hub.models import Attachment, Ref
+from conversations_hub.oauth import OAuthProvider, TokenRequest, bearer
 from conversations_hub.paging import MISSING, PageTokenPaging, dig
 from conversations_hub.provider import (
     Problem,
-    Provider,
     base_url_field,
     name_field,
-    secret_field,
 )
-from conversations_hub.providers.clio import fields, payloads, refusals, texts
+from conversations_hub.providers.clio import fields, payloads, refusals, texts, windows
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Record
 from conversations_hub.recipes import Call, TwoEnds
+from conversations_hub.tokens import Token
 from conversations_hub.wire import QueryValue, Request, Response
 
 HOSTS = {region: f"{region}.app.clio.com" for region in ("eu", "ca", "au")} | {"us": "app.clio.com"}
@@ -76,18 +78,24 @@ class Identity:
 
 
 @frozen(kw_only=True)
-class Account(Provider):
+class Account(OAuthProvider):
     """Settings and credentials; the families of operations build on it."""
 
     env: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "token": ("CLIO_ACCESS_TOKEN", "CLIO_TOKEN"),
+        "client_id": ("CLIO_CLIENT_ID",),
+        "client_secret": ("CLIO_CLIENT_SECRET",),
+        "redirect_uri": ("CLIO_REDIRECT_URI",),
+        "refresh_token": ("CLIO_REFRESH_TOKEN",),
         "region": ("CLIO_REGION",),
         "base_url": ("CLIO_BASE_URL",),
     }
     limits: ClassVar[Mapping[str, int]] = {"conversations": 200, "messages": 200, "webhooks": 200}
 
+    tells: ClassVar[bool] = True
+    api_path: ClassVar[str] = "/api/v4"
+
     name: str = name_field("clio")
-    token: str = secret_field()
     region: str = field(default="us", converter=_region)
     conversation_fields: tuple[str, ...] = field(default=(), converter=fields.checked)
     message_fields: tuple[str, ...] = field(default=(), converter=fields.checked)
@@ -97,13 +105,26 @@ class Account(Provider):
     _ladder: fields.Ladder = field(factory=fields.Ladder, init=False, eq=False, repr=False)
     _identity: Identity = field(factory=Identity, init=False, eq=False, repr=False)
 
-    def __attrs_post_init__(self) -> None:
-        if not self.token:
-            raise ConfigurationError("Clio needs a token", provider=self.name)
+    def authorization_url(self, *, state: str, redirect_on_decline: bool = False) -> str:
+        """Return where a user lets the app in: `GET /oauth/authorize`.
 
-    def auth_headers(self) -> Mapping[str, str]:
-        """Prove who asks with the access token."""
-        return {"Authorization": f"Bearer {self.token}"}
+        Make up a `state` that nobody can guess, and hand it to `authorization_code` when the
+        browser comes back. What the app may do is ticked where it is registered.
+        """
+        declining = "true" if redirect_on_decline else None
+        return self._authorization_url(state=state, redirect_on_decline=declining)
+
+    def token_request(self, form: Mapping[str, str], *, is_write: bool = False) -> TokenRequest:
+        """Return a request for a token: `POST /oauth/token`."""
+        return self._form("token", {**form, **self._app()}, is_write=is_write)
+
+    def revoking(self, token: Token) -> TokenRequest:
+        """Return what ends a token: `POST /oauth/deauthorize`."""
+        return self._form("deauthorize", {"token": token.access.reveal()}, bearer(token.access))
+
+    def allowance(self, response: Response, now: datetime) -> Allowance | None:
+        """Read the window of sixty seconds that each token has (`X-RateLimit-*`)."""
+        return windows.allowance(response, now)
 
     def problem(self, request: Request, response: Response) -> Problem:
         """Read Clio's error body, whatever shape it has."""
@@ -175,6 +196,17 @@ class Account(Provider):
         query: dict[str, QueryValue] = {"order": NEWEST, "limit": 1, "fields": asked}
         request = self.asking("GET", path, query=query)
         return Call(request=request, read=lambda response: then(max(NUMBERS(response), default=0)))
+
+    def _form(
+        self,
+        step: str,
+        form: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        *,
+        is_write: bool = False,
+    ) -> TokenRequest:
+        url = URL(f"{self._authority}/{step}", encoded=True)
+        return TokenRequest(url=url, form=form, headers=headers or {}, is_write=is_write)
 
     @property
     def _added(self) -> frozenset[str]:

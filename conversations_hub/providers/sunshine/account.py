@@ -24,6 +24,7 @@ from conversations_hub.provider import (
 )
 from conversations_hub.providers.sunshine.paging import BACKWARDS, FORWARDS
 from conversations_hub.recipes import Call
+from conversations_hub.secret import Secret, revealed
 from conversations_hub.wire import QueryValue, Request, Response
 
 T = TypeVar("T")
@@ -81,8 +82,8 @@ class Account(Provider):
     name: str = name_field("sunshine")
     app_id: str = text_field()
     key_id: str | None = text_field(None)
-    secret: str | None = secret_field(None)
-    token: str | None = secret_field(None)
+    secret: str | Secret | None = secret_field(None)
+    token: str | Secret | None = secret_field(None)
     users: tuple[str, ...] = field(default=(), converter=_users)
     base_url: URL = base_url_field("https://api.smooch.io")
 
@@ -98,8 +99,8 @@ class Account(Provider):
     def auth_headers(self) -> Mapping[str, str]:
         """Prove who asks with the token, or with the key by HTTP Basic."""
         if self.token:
-            return {"Authorization": f"Bearer {self.token}"}
-        pair = b64encode(f"{self.key_id}:{self.secret}".encode()).decode()
+            return {"Authorization": f"Bearer {revealed(self.token)}"}
+        pair = b64encode(f"{self.key_id}:{revealed(self.secret)}".encode()).decode()
         return {"Authorization": f"Basic {pair}"}
 
     def problem(self, request: Request, response: Response) -> Problem:

@@ -24,6 +24,7 @@ from conversations_hub.provider import (
 )
 from conversations_hub.providers.twilio import forms, values
 from conversations_hub.recipes import Listing
+from conversations_hub.secret import Secret, revealed
 from conversations_hub.wire import QueryValue, Request, Response
 
 T = TypeVar("T", bound=values.Thing)
@@ -96,9 +97,9 @@ class Account(Provider):
 
     name: str = name_field("twilio")
     account_sid: str = text_field()
-    auth_token: str | None = secret_field(None)
+    auth_token: str | Secret | None = secret_field(None)
     api_key_sid: str | None = text_field(None)
-    api_key_secret: str | None = secret_field(None)
+    api_key_secret: str | Secret | None = secret_field(None)
     service_sid: str | None = text_field(None)
     region: str | None = text_field(None)
     edge: str | None = text_field(None)
@@ -132,7 +133,7 @@ class Account(Provider):
         user, secret = self.account_sid, self.auth_token
         if self.api_key_sid and self.api_key_secret:
             user, secret = self.api_key_sid, self.api_key_secret
-        pair = b64encode(f"{user}:{secret}".encode()).decode()
+        pair = b64encode(f"{user}:{revealed(secret)}".encode()).decode()
         return {"Authorization": f"Basic {pair}"}
 
     def problem(self, request: Request, response: Response) -> Problem:
