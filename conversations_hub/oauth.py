@@ -96,7 +96,7 @@ class OAuthProvider(Provider):
     client_secret: str | Secret | None = secret_field(None)
     redirect_uri: str | None = text_field(None)
     refresh_token: str | Secret | None = secret_field(None)
-    tokens: TokenStore = field(factory=MemoryStore, repr=False, validator=_is_store)
+    tokens: TokenStore = field(factory=MemoryStore, eq=False, repr=False, validator=_is_store)
     # One for the provider and its copies in hubs.
     _issued: deque[Secret] = field(
         default=Factory(lambda: deque(maxlen=REMEMBERED)), init=False, eq=False, repr=False

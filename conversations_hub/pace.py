@@ -25,6 +25,17 @@ class Pace:
     _recovery: Turns[Recovery] | None = field(default=None, init=False)
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether nothing but budgets may hold a request back."""
+        return not self.tells and self._recovery is None
+
+    def is_open(self, rates: Mapping[str, Rate], now: float) -> bool:
+        """Tell whether a request may be sent at once."""
+        if self.is_quiet and not rates:
+            return True
+        return self.recovery is None and all(one.is_free(now) for one in self.turns(rates, now))
+
+    @property
     def recovery(self) -> Turns[Recovery] | None:
         """The queue of an account that answered 429, as long as it is not itself again."""
         if self._recovery is not None and self._recovery.limit.is_over:

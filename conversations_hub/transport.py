@@ -23,9 +23,10 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import aiohttp
-from attrs import evolve, field, frozen, mutable
+from attrs import evolve, field, mutable
 from yarl import URL
 
+from conversations_hub.budget import Rate
 from conversations_hub.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -88,11 +89,7 @@ class Transport:
     _gate: asyncio.Semaphore = field(init=False, repr=False)
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
     _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
-    _clocks: dict[str, timedelta] = field(factory=dict, init=False, repr=False)
-    _paces: dict[str, Pace] = field(factory=dict, init=False, repr=False)
-    _keepers: dict[str, Keeper | None] = field(factory=dict, init=False, repr=False)
-    _told: dict[str, tuple[str, datetime]] = field(factory=dict, init=False, repr=False)
-    """The last dates that were told, as they were written and as they were read."""
+    _accounts: dict[str, _Account] = field(factory=dict, init=False, repr=False)
     _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
     """What can be read once, and was."""
     _closed: bool = field(default=False, init=False)
@@ -118,6 +115,7 @@ class Transport:
         the answer was 429, or 401 and there is another token.
         """
         line, begun = _Line(), asyncio.get_running_loop().time()
+        account = self._accounts.get(provider.name) or self._account(provider)
         failed: ProviderError | None = None
         # Unless it has to queue, an attempt is bounded by its own timeout, and two cost more. But
         # that leaves out what a caller's session may do besides, and is rounded to seconds.
@@ -126,15 +124,15 @@ class Transport:
             and self.timeout + 1 <= self.deadline
             and request.file is None
             and not self._gate.locked()
-            and self._keeper(provider) is None
-            and self._may_ask_now(provider, request, begun)
+            and account.keeper is None
+            and account.pace.is_open(provider.rates(request), begun)
         ):
             try:
-                return await self._attempt(provider, request, operation, line)
+                return await self._attempt(provider, account, request, operation, line)
             except ProviderError as error:
                 failed = error
         return await self._persist(
-            partial(self._attempt, provider, request, operation, line),
+            partial(self._attempt, provider, account, request, operation, line),
             name=provider.name,
             request=request,
             operation=operation,
@@ -169,7 +167,7 @@ class Transport:
         moment = datetime.now(UTC)
 
         def earliest() -> datetime:
-            apart = self._clocks.get(provider.name)
+            apart = self._account(provider).apart
             return moment - UNSURE if apart is None else shifted(moment, apart - SURE)
 
         return earliest
@@ -204,10 +202,9 @@ class Transport:
                             raise last
                         pause = _pause(last, planned, line.clock)
                         # The host of a file, which is nobody's account, may say so, too.
-                        rests = isinstance(request, Request) and isinstance(last, RateLimitError)
-                        if rests and last.provider in self._paces:
-                            now = asyncio.get_running_loop().time()
-                            self._paces[last.provider].refused(now + pause)
+                        account = self._accounts.get(last.provider or "")
+                        if account and _is_rest(request, last):
+                            account.pace.refused(asyncio.get_running_loop().time() + pause)
                         else:
                             await asyncio.sleep(pause)
                         log.debug("%s.%s: asking again", name, operation)
@@ -227,17 +224,21 @@ class Transport:
     async def aclose(self) -> None:
         """Close the session that was opened here; a second time does nothing."""
         self._closed = True
-        for pace in self._paces.values():
-            pace.close()
-        for keeper in self._keepers.values():
-            if keeper is not None:
-                await keeper.aclose()
+        for account in self._accounts.values():
+            account.pace.close()
+            if account.keeper is not None:
+                await account.keeper.aclose()
         own, self._own = self._own, None
         if own is not None:
             await own.close()
 
     async def _attempt(
-        self, provider: Provider, request: Request, operation: str, line: _Line
+        self,
+        provider: Provider,
+        account: _Account,
+        request: Request,
+        operation: str,
+        line: _Line,
     ) -> Response:
         self._session()
         origin = request.url.origin()
@@ -248,25 +249,29 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
-        proof = await self._proof(provider)
+        rates = provider.rates(request)
+        token, is_first = await account.keeper.token() if account.keeper else None, True
         while True:
-            if self._is_paced(provider, request):
-                async with self._turn(provider, request, line), self._gate:
-                    response = await self._exchange(provider, request, operation, line, proof)
+            proof = bearer(token.access) if token else provider.auth_headers()
+            if rates or not account.pace.is_quiet:
+                async with self._turn(account.pace, rates, line), self._gate:
+                    response = await self._exchange(
+                        provider, request, operation, line, proof, is_counted=True
+                    )
                     # Before its turn is over, so that whoever is next knows of it.
-                    self._learn(provider, response)
+                    self._learn(provider, account, response)
             else:
                 async with self._gate:
                     response = await self._exchange(provider, request, operation, line, proof)
-                self._learn(provider, response)
+                self._learn(provider, account, response)
             if 200 <= response.status < 300:
                 return response
             # What aiohttp gives cannot be pickled, and errors can.
             response = evolve(response, headers=dict(response.headers))
             error = provider.error_for(operation, request, response)
-            if _is_gone(request):
+            if not is_first or _is_gone(request):
                 raise error
-            proof = await self._better(provider, proof, error)
+            token, is_first = await _another(account.keeper, token, error), False
 
     async def _exchange(
         self,
@@ -274,7 +279,9 @@ class Transport:
         request: Request,
         operation: str,
         line: _Line,
-        proof: _Proof,
+        proof: Mapping[str, str],
+        *,
+        is_counted: bool = False,
     ) -> Response:
         """Send one request and read its answer, whatever that says."""
         with ExitStack() if request.file else NO_FILES as files:
@@ -289,13 +296,13 @@ class Transport:
                         "Accept": "application/json",
                         "User-Agent": self.user_agent,
                         **request.headers,
-                        **proof.headers,
+                        **proof,
                     },
                     data=body,
                     # aiohttp would send some credentials along to another host.
                     allow_redirects=False,
                     raise_for_status=False,
-                    middlewares=_middlewares(session, request, provider),
+                    middlewares=_middlewares(session, request.is_write or is_counted),
                     timeout=self._limits if request.file is None else self._unlimited,
                     proxy=self.proxy,
                     ssl=self.ssl,
@@ -325,75 +332,40 @@ class Transport:
                 )
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
-    def _is_paced(self, provider: Provider, request: Request) -> bool:
-        """Tell whether anything may hold a request back."""
-        return (
-            provider.tells
-            or bool(provider.rates(request))
-            or self._pace(provider).recovery is not None
-        )
-
-    def _may_ask_now(self, provider: Provider, request: Request, now: float) -> bool:
-        """Tell whether nothing holds a request back."""
-        pace = self._pace(provider)
-        return pace.recovery is None and all(
-            turns.is_free(now) for turns in pace.turns(provider.rates(request), now)
-        )
-
     @asynccontextmanager
-    async def _turn(self, provider: Provider, request: Request, line: _Line) -> AsyncIterator[None]:
+    async def _turn(
+        self, pace: Pace, rates: Mapping[str, Rate], line: _Line
+    ) -> AsyncIterator[None]:
         """Wait until a request may be sent.
 
         For an account that rests, the request's own time is spent; what its budgets make it wait,
         however long, is not.
         """
-        pace, time = self._pace(provider), asyncio.get_running_loop().time
+        time = asyncio.get_running_loop().time
         async with AsyncExitStack() as stack:
             if (recovery := pace.recovery) is not None:
                 await stack.enter_async_context(recovery.one())
             begun, end = time(), line.clock.when() if line.clock else None
-            for turns in pace.turns(provider.rates(request), begun):
+            for turns in pace.turns(rates, begun):
                 _set(line.clock, None)
                 await stack.enter_async_context(turns.one())
             _set(line.clock, end and end + time() - begun)
             yield
 
-    def _pace(self, provider: Provider) -> Pace:
-        pace = self._paces.get(provider.name)
-        if pace is None:
-            pace = self._paces[provider.name] = Pace(tells=provider.tells)
-        return pace
-
-    def _keeper(self, provider: Provider) -> Keeper | None:
-        if provider.name not in self._keepers:
-            keeper = keeper_of(provider, self._ask_for_token, self.deadline)
-            self._keepers[provider.name] = keeper
-        return self._keepers[provider.name]
+    def _account(self, provider: Provider) -> _Account:
+        account = self._accounts.get(provider.name)
+        if account is None:
+            account = self._accounts[provider.name] = _Account(
+                pace=Pace(tells=provider.tells),
+                keeper=keeper_of(provider, self._ask_for_token, self.deadline),
+            )
+        return account
 
     def _issuing(self, provider: Provider, question: str) -> Keeper:
-        keeper = self._keeper(provider)
+        keeper = self._account(provider).keeper
         if keeper is None:
             raise provider.unsupported(question, "its credentials are given, and never issued")
         return keeper
-
-    async def _proof(self, provider: Provider) -> _Proof:
-        """Return what proves who asks, with a token that is fetched first where it has to be."""
-        keeper = self._keeper(provider)
-        if keeper is None:
-            return _Proof(headers=provider.auth_headers())
-        token = await keeper.token()
-        return _Proof(headers=bearer(token.access), token=token)
-
-    async def _better(self, provider: Provider | None, proof: _Proof, error: StatusError) -> _Proof:
-        """Return another proof after one was refused, once; or raise the refusal."""
-        keeper = self._keeper(provider) if provider else None
-        is_first = isinstance(error, AuthenticationError) and not proof.is_second
-        if keeper is None or proof.token is None or not is_first:
-            raise error
-        token = await keeper.token(proof.token)
-        if token.access == proof.token.access:
-            raise error
-        return _Proof(headers=bearer(token.access), token=token, is_second=True)
 
     async def _ask_for_token(self, provider: OAuthProvider, asked: TokenRequest) -> Response:
         """Ask the token endpoint, which counts as nobody's request."""
@@ -447,17 +419,22 @@ class Transport:
         stream = Stream(
             gate=self._gate, failed=partial(self._no_answer, provider, asked, operation)
         )
-        proof = NOBODY
+        account = self._account(provider) if provider else None
+        token, is_first = None, True
         try:
             while True:
                 own = provider is not None and request.url.origin() in provider.origins
+                proof: Mapping[str, str] = {}
+                rates: Mapping[str, Rate] = {}
                 async with AsyncExitStack() as turn:
-                    if provider and own:
-                        proof = proof if proof.headers else await self._proof(provider)
-                        await turn.enter_async_context(self._turn(provider, request, line))
+                    if provider and account and own:
+                        if account.keeper and token is None:
+                            token = await account.keeper.token()
+                        proof = bearer(token.access) if token else provider.auth_headers()
+                        rates = provider.rates(request)
+                        await turn.enter_async_context(self._turn(account.pace, rates, line))
                     await stream.enter()
-                    shown = proof.headers if own else NOBODY.headers
-                    stream.answer = await self._get(provider, request, accept, shown)
+                    stream.answer = await self._get(request, accept, proof, bool(rates))
                 status, headers = stream.answer.status, dict(stream.answer.headers)
                 response = Response(status=status, headers=headers)
                 place = response.header("Location")
@@ -471,7 +448,8 @@ class Transport:
                 stream.answer.close()
                 response = evolve(response, body=body)
                 error = _refusal(provider if own else None, operation, request, response)
-                proof = await self._better(provider, proof, error)
+                keeper = account.keeper if account and own and is_first else None
+                token, is_first = await _another(keeper, token, error), False
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             stream.close()
             raise self._no_answer(provider, asked, operation, error) from _harmless(error)
@@ -480,11 +458,7 @@ class Transport:
             raise
 
     async def _get(
-        self,
-        provider: Provider | None,
-        request: Request,
-        accept: str,
-        proof: Mapping[str, str],
+        self, request: Request, accept: str, proof: Mapping[str, str], is_counted: bool
     ) -> aiohttp.ClientResponse:
         """Ask for a file, with the credentials of whose it is."""
         session = self._session()
@@ -494,7 +468,7 @@ class Transport:
             headers={"Accept": accept, "User-Agent": self.user_agent, **proof},
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=_middlewares(session, request, provider),
+            middlewares=_middlewares(session, is_counted),
             timeout=self._unlimited,
             proxy=self.proxy,
             ssl=self.ssl,
@@ -525,29 +499,16 @@ class Transport:
         form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
         return form
 
-    def _learn(self, provider: Provider, response: Response) -> None:
+    def _learn(self, provider: Provider, account: _Account, response: Response) -> None:
         """Remember how far a provider's clock is from ours, and what its account may still ask."""
-        now = self._date(provider, response.headers.get("Date"))
+        told = response.headers.get("Date")
+        if told is not None and told != account.told:
+            account.told, account.date = told, _date(told)
+            if account.date is not None:
+                account.apart = account.date - datetime.now(UTC)
         if provider.tells:
-            allowance = provider.allowance(response, now or datetime.now(UTC))
-            self._pace(provider).told(allowance, asyncio.get_running_loop().time())
-
-    def _date(self, provider: Provider, text: str | None) -> datetime | None:
-        """Read the date of an answer, which is often that of the one before."""
-        if text is None:
-            return None
-        known = self._told.get(provider.name)
-        if known is not None and known[0] == text:
-            return known[1]
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
-            return None
-        if date.tzinfo is None:
-            return None
-        self._told[provider.name] = text, date
-        self._clocks[provider.name] = date - datetime.now(UTC)
-        return date
+            allowance = provider.allowance(response, account.date or datetime.now(UTC))
+            account.pace.told(allowance, asyncio.get_running_loop().time())
 
     def _session(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -586,16 +547,17 @@ class Transport:
         )
 
 
-@frozen
-class _Proof:
-    """Who asks, and the token that says so."""
+@mutable(kw_only=True)
+class _Account:
+    """What is known of a provider's account for as long as the hub is open."""
 
-    headers: Mapping[str, str] = field(factory=dict, repr=False)
-    token: Token | None = None
-    is_second: bool = False
-
-
-NOBODY = _Proof()
+    pace: Pace
+    keeper: Keeper | None
+    told: str | None = None
+    """The last date that it told, and how it was read."""
+    date: datetime | None = None
+    apart: timedelta | None = None
+    """How far its clock is from ours."""
 
 
 @mutable
@@ -663,12 +625,10 @@ async def _once(
 
 
 def _middlewares(
-    session: aiohttp.ClientSession, request: Request, provider: Provider | None
+    session: aiohttp.ClientSession, is_counted: bool
 ) -> Sequence[aiohttp.ClientMiddlewareType] | None:
     """Return what a write, and what a rate counts, is sent through: the caller's own ones, too."""
-    if not request.is_write and not (provider and (provider.tells or provider.rates(request))):
-        return None
-    return (*getattr(session, "_middlewares", ()), _once)
+    return (*getattr(session, "_middlewares", ()), _once) if is_counted else None
 
 
 async def _open(path: Path) -> Any:
@@ -688,10 +648,33 @@ def _let_go(opening: asyncio.Task[Any]) -> None:
         opening.result().close()
 
 
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return date if date.tzinfo is not None else None
+
+
+def _is_rest(request: Request | TokenRequest, error: ProviderError) -> bool:
+    """Tell whether all of an account's requests are to wait, which is not said of its tokens."""
+    return isinstance(request, Request) and isinstance(error, RateLimitError)
+
+
 def _set(clock: asyncio.Timeout | None, end: float | None) -> None:
     # One that has just run out is no longer to be moved.
     if clock is not None and not clock.expired():
         clock.reschedule(end)
+
+
+async def _another(keeper: Keeper | None, token: Token | None, error: StatusError) -> Token:
+    """Return another token in the place of the one that was refused, or raise the refusal."""
+    if keeper is None or token is None or not isinstance(error, AuthenticationError):
+        raise error
+    new = await keeper.token(token)
+    if new.access == token.access:
+        raise error
+    return new
 
 
 def _is_gone(request: Request | TokenRequest) -> bool:

@@ -76,7 +76,9 @@ LISTS = {"conversations", "messages", "participants"}
 
 def check_building_needs_no_loop_and_hides_secrets(cls):
     provider = built(cls)
-    hidden = [f for f in attrs.fields(cls) if not f.repr and getattr(provider, f.name) == CANARY]
+    hidden = [
+        f for f in attrs.fields(cls) if not f.repr and getattr(provider, f.name) == Secret(CANARY)
+    ]
     assert hidden, "no credential is declared as a secret"
     assert not any(f"{f.name}=" in repr(provider) for f in hidden)
     assert provider.auth_headers(), "nothing proves who asks"
