@@ -105,8 +105,10 @@ class OAuthProvider(Provider):
     def __attrs_post_init__(self) -> None:
         app = bool(self.client_id and self.client_secret)
         if not (app or self.token) or app != bool(self.client_id or self.client_secret):
+            named = " or ".join(self.env.get("token", ()))
             raise ConfigurationError(
-                f"{type(self).__name__} needs a token, or a client_id and its client_secret",
+                f"{type(self).__name__} needs a token ({named}), or a client_id and its "
+                "client_secret",
                 provider=self.name,
             )
         if app and self.source is not None:

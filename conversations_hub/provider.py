@@ -141,10 +141,12 @@ def _is_sendable(provider: Any, field: attrs.Attribute[Any], secret: Any) -> Non
         )
 
 
-def _is_rate(provider: Any, _: Any, rate: Any) -> None:
+def is_rate(provider: Any, field: attrs.Attribute[Any], rate: Any) -> None:
+    """Refuse what is no `Rate`, for fields that have one."""
     if rate is not None and not isinstance(rate, Rate):
         raise ConfigurationError(
-            f"rate is a Rate, such as Rate(50, per=60), not {named(rate)}", provider=provider.name
+            f"{field.name} is a Rate, such as Rate(50, per=60), not {named(rate)}",
+            provider=provider.name,
         )
 
 
@@ -171,7 +173,7 @@ class Provider(Questions):
 
     name: str = name_field()
     base_url: URL = base_url_field()
-    rate: Rate | None = field(default=None, validator=_is_rate)
+    rate: Rate | None = field(default=None, validator=is_rate)
     """How fast the account may be asked, in each hub; as fast as it answers by default."""
     _runner: Runner | None = field(default=None, init=False, eq=False, repr=False)
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 import attrs
 import pytest
 
-from conversations_hub import ConfigurationError, ConversationsHub, Ref, UnsupportedError
+from conversations_hub import ConfigurationError, ConversationsHub, Ref, Secret, UnsupportedError
 from conversations_hub.questions import SHARED
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response

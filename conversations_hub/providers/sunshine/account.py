@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from attrs import evolve, field, frozen
 from yarl import URL
 
-from conversations_hub.arguments import check
+from conversations_hub.arguments import check, named
 from conversations_hub.errors import ConfigurationError, CursorExpiredError, StatusError
 from conversations_hub.models import Ref
 from conversations_hub.provider import (
@@ -23,6 +23,7 @@ from conversations_hub.provider import (
     text_field,
 )
 from conversations_hub.providers.sunshine.paging import BACKWARDS, FORWARDS
+from conversations_hub.providers.sunshine.signing import Signer
 from conversations_hub.recipes import Call
 from conversations_hub.secret import Secret, revealed
 from conversations_hub.wire import QueryValue, Request, Response
@@ -56,6 +57,13 @@ def _users(value: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, names)))
 
 
+def _is_switch(provider: Any, field: Any, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(
+            f"{field.name} is True or False, not {named(value)}", provider=provider.name
+        )
+
+
 @frozen(kw_only=True)
 class Account(Provider):
     """An app, who asks, and what its refusals mean."""
@@ -84,8 +92,12 @@ class Account(Provider):
     key_id: str | None = text_field(None)
     secret: str | Secret | None = secret_field(None)
     token: str | Secret | None = secret_field(None)
+    signed: bool = field(default=False, validator=_is_switch)
+    """Whether the key signs tokens, so that its secret stays here; needs the extra `jwt`."""
     users: tuple[str, ...] = field(default=(), converter=_users)
     base_url: URL = base_url_field("https://api.smooch.io")
+    # One for the provider and its copies in hubs.
+    _signer: Signer = field(factory=Signer, init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         pair = bool(self.key_id and self.secret)
@@ -95,11 +107,19 @@ class Account(Provider):
                 "both",
                 provider=self.name,
             )
+        if self.signed and not self.secret:
+            raise ConfigurationError(
+                "a token cannot sign; signed=True takes a key_id and its secret",
+                provider=self.name,
+            )
 
     def auth_headers(self) -> Mapping[str, str]:
-        """Prove who asks with the token, or with the key by HTTP Basic."""
+        """Prove who asks with the token, or with the key: by HTTP Basic, or by what it signs."""
         if self.token:
             return {"Authorization": f"Bearer {revealed(self.token)}"}
+        if self.signed:
+            signed = self._signer.token(self.key_id or "", revealed(self.secret))
+            return {"Authorization": f"Bearer {signed}"}
         pair = b64encode(f"{self.key_id}:{revealed(self.secret)}".encode()).decode()
         return {"Authorization": f"Basic {pair}"}
 

@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar
 from attrs import Factory, field, frozen
 from yarl import URL
 
+from conversations_hub.budget import Rate
 from conversations_hub.errors import ConfigurationError, CursorExpiredError
 from conversations_hub.models import Ref
 from conversations_hub.paging import PageTokenPaging
@@ -17,12 +18,13 @@ from conversations_hub.provider import (
     Problem,
     Provider,
     base_url_field,
+    is_rate,
     json_object,
     name_field,
     secret_field,
     text_field,
 )
-from conversations_hub.providers.twilio import forms, values
+from conversations_hub.providers.twilio import budgets, forms, values
 from conversations_hub.recipes import Listing
 from conversations_hub.secret import Secret, revealed
 from conversations_hub.wire import QueryValue, Request, Response
@@ -106,6 +108,8 @@ class Account(Provider):
     base_url: URL = base_url_field(Factory(_host, takes_self=True))
     media_url: URL | None = field(default=None, converter=_media_url)
     """Where files are; None is Twilio's own place, or the base URL where that is not Twilio's."""
+    write_rate: Rate | None = field(default=Rate(30), validator=is_rate)
+    """How fast to write in one conversation, and how fast to begin and end them in a service."""
 
     def __attrs_post_init__(self) -> None:
         if not self.auth_token and not (self.api_key_sid and self.api_key_secret):
@@ -135,6 +139,13 @@ class Account(Provider):
             user, secret = self.api_key_sid, self.api_key_secret
         pair = b64encode(f"{user}:{revealed(secret)}".encode()).decode()
         return {"Authorization": f"Basic {pair}"}
+
+    def rates(self, request: Request) -> Mapping[str, Rate]:
+        """Return the account's budget, and that of what is written: thirty a second at Twilio."""
+        name = budgets.budget_of(request) if self.write_rate is not None else None
+        if name is None or self.write_rate is None:
+            return super().rates(request)
+        return {name: self.write_rate, **super().rates(request)}
 
     def problem(self, request: Request, response: Response) -> Problem:
         """Read Twilio's own error body, or RFC 9457's."""
