@@ -127,6 +127,10 @@ class OAuth(ABC):
         """Answer a browser whose user declined."""
         return redirect(request, RefusedError("access_denied").answer)
 
+    def is_same(self, asked: URL, registered: URL) -> bool:
+        """Tell whether browsers may go where a request asks, for an address is registered."""
+        return asked == registered
+
     # Over HTTP.
 
     def routes(self) -> Iterator[web.RouteDef]:
@@ -157,10 +161,13 @@ class OAuth(ABC):
 
     def _is_registered(self, redirect_uri: str) -> bool:
         try:
-            absolute = URL(redirect_uri).absolute
+            asked = URL(redirect_uri)
         except ValueError:
             return False
-        return absolute and (not self.redirect_uris or redirect_uri in self.redirect_uris)
+        registered = self.redirect_uris
+        return asked.absolute and (
+            not registered or any(self.is_same(asked, URL(each)) for each in registered)
+        )
 
     async def _token(self, request: web.Request) -> web.Response:
         try:
