@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ClassVar
 
 from aiohttp import web
 from attrs import field, frozen, mutable
+
+from conversations_hub.emulator.rates import busiest
 
 Answer = web.StreamResponse | None
 Intercept = Callable[[web.Request], Answer | Awaitable[Answer]]
@@ -26,6 +29,8 @@ class LoggedRequest:
     headers: dict[str, str]
     body: bytes
     status: int
+    at: float
+    """When it arrived, by the monotonic clock."""
 
 
 class ApiError(Exception):
@@ -134,6 +139,10 @@ class Server:
         """The address where the provider's documented paths begin."""
         return f"http://127.0.0.1:{self._port}{self.api.prefix}"
 
+    def busiest(self, window: float, counted: Callable[[LoggedRequest], bool] | None = None) -> int:
+        """Return how many requests, or which of them count, arrived in the fullest window."""
+        return busiest((one.at for one in filter(counted, self.requests)), window)
+
     async def start(self) -> None:
         """Listen on a free port."""
         app = web.Application(middlewares=[self._answer], client_max_size=64 * 1024**2)
@@ -156,6 +165,7 @@ class Server:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
+        at = time.monotonic()
         body, status = await request.read(), 0
         try:
             if self.latency:
@@ -173,6 +183,7 @@ class Server:
                     headers=dict(request.headers),
                     body=body,
                     status=status,
+                    at=at,
                 )
             )
         if (

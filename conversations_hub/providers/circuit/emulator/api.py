@@ -13,6 +13,7 @@ from conversations_hub.providers.circuit.emulator.arguments import denied
 from conversations_hub.providers.circuit.emulator.files import Files
 from conversations_hub.providers.circuit.emulator.hooks import Hooks
 from conversations_hub.providers.circuit.emulator.kinds import rich
+from conversations_hub.providers.circuit.emulator.oauth import CircuitOAuth
 from conversations_hub.providers.circuit.emulator.paging import Pointers
 from conversations_hub.providers.circuit.emulator.reads import Reads, newest_first
 from conversations_hub.providers.circuit.emulator.records import Json
@@ -24,8 +25,13 @@ from conversations_hub.providers.circuit.emulator.writes import Writes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-UNGUARDED = {("POST", "/webhooks/incoming/{webhookId}"), ("GET", "/files/{fileId}")}
-"""Whoever knows these addresses may use them."""
+UNGUARDED = {
+    ("POST", "/webhooks/incoming/{webhookId}"),
+    ("GET", "/files/{fileId}"),
+    ("GET", "/oauth/authorize"),
+    ("POST", "/oauth/token"),
+}
+"""Whoever knows these addresses may use them, and OAuth looks itself."""
 EVENTS = {
     "CONVERSATION.ADD_ITEM": ("itemAdded", "item"),
     "CONVERSATION.UPDATE_ITEM": ("itemUpdated", "item"),
@@ -47,6 +53,7 @@ class CircuitApi(Api):
         self.store: Store = seeded(seed, scale)
         self._corpus = Corpus(seed, "circuit/api")
         self._token = self._corpus.hex(32)
+        self.oauth: CircuitOAuth = CircuitOAuth(self, seed)
         self._reads = Reads(self, pointers=Pointers(self._corpus))
 
     @property
@@ -68,13 +75,15 @@ class CircuitApi(Api):
         """List the operations, below the documented prefix and the one without version."""
         for part in (self._reads, Writes(self), Hooks(self), Files(self)):
             yield from part.routes()
+        yield from self.oauth.routes()
 
     async def admit(self, request: web.Request) -> None:
         """Ask for the token as a Bearer."""
         if self._unguarded(request):
             return
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
-        if kind.casefold() != "bearer" or token != self._token:
+        works = token == self._token or self.oauth.accepts(token)
+        if kind.casefold() != "bearer" or not works:
             raise denied(401, "Invalid Token Error")
 
     def missing_route(self, request: web.Request) -> web.Response:

@@ -59,3 +59,9 @@ class CircuitSwitches:
     """So many users one presence webhook may follow; no number is documented."""
     largest_file: int = 100_000_000
     """The limit in bytes that the vendor's client keeps; the server's is not documented."""
+    token_seconds: float | None = None
+    """How long an issued token works; None is until it is revoked. It is set app by app."""
+    expires_in: Literal["absent", "present"] = "absent"
+    """Whether the answer tells how long a token works, where it does not for ever."""
+    refresh_tokens: Literal["none", "lasting", "rotating"] = "none"
+    """What a code brings besides the access token; a rotating one is replaced at each use."""

@@ -20,6 +20,7 @@ from conversations_hub.providers.clio.emulator import (
 from conversations_hub.providers.clio.emulator import seed as seeds
 from conversations_hub.providers.clio.emulator.limits import RateLimiter
 from conversations_hub.providers.clio.emulator.lists import Lists
+from conversations_hub.providers.clio.emulator.oauth import ClioOAuth
 from conversations_hub.providers.clio.emulator.refusals import (
     ForbiddenError,
     NotFoundError,
@@ -65,6 +66,8 @@ class ClioApi(Api):
         self.limiter: RateLimiter = RateLimiter()
         self.token: str = seeds.token(seed)
         self.tokens: set[str] = {self.token}
+        """Those that work without having been issued."""
+        self.oauth: ClioOAuth = ClioOAuth(self, seed)
         self._request_ids = Corpus(seed, "clio/requests")
         self._served = 0
 
@@ -86,6 +89,7 @@ class ClioApi(Api):
             if not path.endswith("}"):  # an id takes the ending in
                 yield _route(method, f"{self.prefix}{path}.json", answer)
         yield web.get(files.PATH, self.storage.serve)
+        yield from self.oauth.routes()
 
     def _handlers(self) -> Iterator[tuple[str, str, Handler]]:
         yield "GET", "/conversations", self._conversations
@@ -108,9 +112,9 @@ class ClioApi(Api):
     async def admit(self, request: web.Request) -> None:
         """Check the version, the token, its rate and its permissions, in this order (§12)."""
         if not request.path.startswith(self.prefix):
-            return  # storage asks for no token
+            return  # storage asks for no token, and OAuth looks itself
         self._check_version(request)
-        token = self._bearer(request)
+        token = self.bearer(request)
         if not self.limiter.take(token, self.switches.rate_limit, self.switches.rate_window):
             raise self._throttled(request)
         if not self.switches.permitted and "/conversation" in request.path:
@@ -129,9 +133,11 @@ class ClioApi(Api):
             message = f"{version} is not a supported API version"
             raise _error(410, "GoneError", message, self._identified())
 
-    def _bearer(self, request: web.Request) -> str:
+    def bearer(self, request: web.Request) -> str:
+        """Return the token of a request; `ApiError` for one that does not work, or not here."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or token not in self.tokens:
+        works = token in self.tokens or self.oauth.accepts(token)
+        if scheme.lower() != "bearer" or not works:
             headers = self._identified() | {"Cache-Control": "no-cache"}
             raise _error(401, "UnauthorizedError", "User is not authorized", headers)
         return token
@@ -178,7 +184,7 @@ class ClioApi(Api):
         return self._identified() | self._allowance(request).headers
 
     def _allowance(self, request: web.Request) -> Allowance:
-        return self.limiter.allowance(self._bearer(request), self.switches.rate_limit)
+        return self.limiter.allowance(self.bearer(request), self.switches.rate_limit)
 
     # The operations.
 

@@ -15,6 +15,10 @@ class ClioSwitches:
     """Requests per token and window; the documented 50 would throttle ordinary use."""
     rate_window: float = 60.0
     """Seconds in a window."""
+    token_seconds: float = 2_592_000
+    """How long an issued token works; older documentation said 604,800."""
+    rotate_refresh_tokens: bool = False
+    """Whether a refresh brings a new refresh token, and the old one used again ends them all."""
     retry_after: Literal["seconds", "date", "missing"] = "seconds"
     """What the Retry-After of a 429 holds."""
     records: Literal["total", "page"] = "total"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from aiohttp import web
 
 from conversations_hub.emulator.corpus import Corpus
+from conversations_hub.emulator.rates import Gate
 from conversations_hub.emulator.server import Api, json_response
-from conversations_hub.providers.twilio.emulator import errors, files, writes
+from conversations_hub.providers.twilio.emulator import errors, files, rates, writes
 from conversations_hub.providers.twilio.emulator.pages import GENERIC
 from conversations_hub.providers.twilio.emulator.reads import (
     BOTH_FORMS,
@@ -53,6 +54,7 @@ class TwilioApi(Api):
     ) -> None:
         self.switches: TwilioSwitches = switches or TwilioSwitches()
         self.store: Store = filled(seed, scale)
+        self.gate: Gate = Gate()
         self._requests = Corpus(seed, "twilio/requests")
         self._words = Corpus(seed, "twilio/later")
 
@@ -80,22 +82,33 @@ class TwilioApi(Api):
     def _route(self, method: str, path: str, reply: Reply) -> web.RouteDef:
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
-                response = self._answer(request, await request.read(), reply)
+                response = self._answer(request, await request.read(), path, reply)
             except errors.RefusedError as refusal:
-                raise errors.api_error(refusal, self.switches, self._headers()) from refusal
+                raise errors.api_error(refusal, self.switches, self._refused(refusal)) from refusal
             response.headers.update(self._headers())
             return response
 
         return web.route(method, pattern(path), handle)
 
-    def _answer(self, request: web.Request, body: bytes, reply: Reply) -> web.StreamResponse:
+    def _answer(
+        self, request: web.Request, body: bytes, path: str, reply: Reply
+    ) -> web.StreamResponse:
         reading = request.method == "GET"
         if not reading:
             self.store.catch_up()
-        response = reply(self._call(request, body))
+        call = self._call(request, body)
+        self._check_rate(rates.counted_with(call, path))
+        response = reply(call)
         if not reading and self.switches.write_answers == "fail":
             raise errors.RefusedError(500, errors.SERVER_ERROR, "Internal server error")
         return response
+
+    def _check_rate(self, key: tuple[str, str] | None) -> None:
+        limit = self.switches.write_rate
+        if key is None or limit is None:
+            return
+        if not self.gate.take(key, limit, rates.WINDOW):
+            raise errors.RefusedError(429, errors.TOO_MANY_REQUESTS, "Too Many Requests")
 
     async def _temporary(self, request: web.Request) -> web.StreamResponse:
         return files.temporary(self.store, request)
@@ -122,6 +135,12 @@ class TwilioApi(Api):
             "Twilio-Concurrent-Requests": "1",
             "Twilio-Request-Duration": "0.010",
         }
+
+    def _refused(self, refusal: errors.RefusedError) -> dict[str, str]:
+        headers = self._headers()
+        if refusal.status == 429 and self.switches.retry_after == "seconds":
+            headers["Retry-After"] = str(int(rates.WINDOW))
+        return headers
 
     async def admit(self, request: web.Request) -> None:
         """Check HTTP Basic: the account with its token, or an API key with its secret."""

@@ -11,6 +11,13 @@ from attrs import frozen
 class TwilioSwitches:
     """How the faked Twilio behaves where the real one is uncertain or may surprise."""
 
+    write_rate: int | None = None
+    """So many writes there may be in any second, of a service or of a conversation; the documented
+    30 would throttle ordinary tests."""
+
+    retry_after: Literal["missing", "seconds"] = "missing"
+    """Whether the 429 of a write too many says when to come back; it is not known to."""
+
     page_size_above_cap: Literal["reject", "clamp"] = "reject"
     """A PageSize above the resource's maximum: 400, or the maximum."""
 
