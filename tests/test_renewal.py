@@ -1,0 +1,570 @@
+"""Tokens that are issued and renewed: once for all who wait, in one process and in several."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import pickle
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+from attrs import field, mutable
+from yarl import URL
+
+from conversations_hub import (
+    AuthenticationError,
+    Circuit,
+    Clio,
+    ConfigurationError,
+    ConversationsHub,
+    FileStore,
+    MemoryStore,
+    PermissionDeniedError,
+    Ref,
+    Secret,
+    ServerError,
+    Sunshine,
+    Token,
+    TranslationError,
+    TransportError,
+    UnsupportedError,
+)
+from conversations_hub import transport as transport_module
+from conversations_hub.emulator import Emulator
+from conversations_hub.providers.sunshine import signing
+
+CALLBACK = "https://app.test/callback"
+STATE = "nobody-guesses-this"
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(transport_module, "pauses", lambda: iter([0.001] * 50))
+
+
+@contextlib.asynccontextmanager
+async def emulated(name, **switches):
+    async with Emulator(seed=3, scale=0, only=[name], switches={name: switches}) as emulator:
+        yield emulator
+
+
+def provider(emulator, cls, **options):
+    """Return the provider of an app that the emulator knows."""
+    [name] = emulator.servers
+    oauth = emulator[name].oauth
+    app = {"client_id": oauth.client_id, "client_secret": oauth.client_secret}
+    return cls(base_url=emulator.base_url(name), **{**app, **options})
+
+
+def some(emulator):
+    [name] = emulator.servers
+    return Ref(name, emulator[name].conversation_ids()[0])
+
+
+async def signed_in(emulator, cls, **options):
+    """Return a hub whose user has let the app in."""
+    found = provider(emulator, cls, redirect_uri=CALLBACK, **options)
+    [name] = emulator.servers
+    hub = ConversationsHub(found)
+    await hub.authorize(cls, code=emulator[name].oauth.consent(CALLBACK, STATE))
+    return hub
+
+
+def asked(emulator, path):
+    return [r for r in emulator.requests if r.target.partition("?")[0].endswith(path)]
+
+
+# A user lets an app in.
+
+
+@pytest.mark.parametrize("cls", [Clio, Circuit])
+async def test_a_user_lets_an_app_in(cls):
+    """The browser's way, from the address that it is sent to, to the first answer."""
+    name = cls.__name__.lower()
+    async with emulated(name) as emulator:
+        mine = provider(emulator, cls, redirect_uri=CALLBACK)
+        async with ConversationsHub(mine) as hub:
+            url = hub[cls].authorization_url(state=STATE)
+            async with transport_module.aiohttp.ClientSession() as browser:
+                answer = await browser.get(URL(url, encoded=True), allow_redirects=False)
+            back = answer.headers["Location"]
+            assert back.startswith(CALLBACK)
+            code = hub[cls].authorization_code(back, state=STATE)
+            await hub.authorize(cls, code=code)
+            assert await hub.conversation(some(emulator))
+        token = await mine.tokens.load()
+        assert token.access.reveal() not in repr(mine)
+        # Another hub goes on with what is kept.
+        async with ConversationsHub(mine) as hub:
+            assert await hub.conversation(some(emulator))
+        assert emulator[name].oauth.issued == 1
+
+
+def test_addresses_of_the_regions():
+    app = {"client_id": "id", "client_secret": "s3cret", "redirect_uri": CALLBACK}
+    for region, host in {"us": "app.clio.com", "au": "au.app.clio.com"}.items():
+        url = URL(Clio(region=region, **app).authorization_url(state="s"))
+        assert (url.host, url.path) == (host, "/oauth/authorize")
+        assert dict(url.query) == {
+            "response_type": "code", "client_id": "id", "redirect_uri": CALLBACK, "state": "s"
+        }  # fmt: skip
+    declining = URL(Clio(**app).authorization_url(state="s", redirect_on_decline=True))
+    assert declining.query["redirect_on_decline"] == "true"
+    circuit = Circuit(domain="na.yourcircuit.com", scopes=["READ_USER", "CALLS"], **app)
+    url = URL(circuit.authorization_url(state="s", login_hint="kim@x.test"))
+    assert (url.host, url.path) == ("na.yourcircuit.com", "/oauth/authorize")
+    assert (url.query["scope"], url.query["login_hint"]) == ("READ_USER,CALLS", "kim@x.test")
+    behind = Clio(base_url="https://gate.test/clio/api/v4", **app)
+    assert behind.authorization_url(state="s").startswith("https://gate.test/clio/oauth/authorize?")
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "words"),
+    [
+        (f"code=c&state={STATE}x", AuthenticationError, "state is another"),
+        ("code=c", AuthenticationError, "state is another"),
+        (f"error=access_denied&state={STATE}", PermissionDeniedError, "declined: 'access_denied'"),
+        (f"state={STATE}", AuthenticationError, "no code"),
+    ],
+)
+def test_what_comes_back_is_looked_at(query, error, words):
+    app = Clio(client_id="id", client_secret="s3cret", redirect_uri=CALLBACK)
+    with pytest.raises(error, match=words):
+        app.authorization_code(f"{CALLBACK}?{query}", state=STATE)
+    assert app.authorization_code(f"{CALLBACK}?code=c&state={STATE}", state=STATE) == "c"
+
+
+@pytest.mark.parametrize(
+    ("cls", "given", "words"),
+    [
+        (Clio, {}, r"needs a token \(CLIO_ACCESS_TOKEN or CLIO_TOKEN\), or a client_id"),
+        (Clio, {"client_id": "id"}, "client_secret"),
+        (Clio, {"token": "t", "client_secret": "s"}, "client_id"),
+        (Clio, {"token": 7}, "a text or a TokenSource, not a int"),
+        (Clio, {"token": "t\n"}, "token has blanks"),
+        (Clio, {"token": "t", "tokens": {}}, "tokens is a TokenStore"),
+        (Circuit, {"client_id": "id", "client_secret": "s", "scopes": [7]}, "scopes is a list"),
+        (Sunshine, {"app_id": "a", "token": "t", "signed": True}, "signed=True takes a key_id"),
+        (Sunshine, {"app_id": "a", "token": "t", "signed": "yes"}, "signed is True or False"),
+    ],
+)
+def test_credentials_that_cannot_work_are_told_at_once(cls, given, words):
+    with pytest.raises(ConfigurationError, match=words):
+        cls(**given)
+
+
+async def test_who_has_no_token_is_told_where_one_comes_from():
+    app = Clio(client_id="id", client_secret="s3cret", base_url="http://127.0.0.1:9/api/v4")
+    async with ConversationsHub(app) as hub:
+        with pytest.raises(AuthenticationError, match=r"authorization_url\(\.\.\.\)"):
+            await hub.conversation("clio:1")
+        with pytest.raises(ConfigurationError, match="redirect_uri"):
+            await hub.authorize(Clio, code="c")
+    async with ConversationsHub(Clio(token="t"), Sunshine(app_id="a", token="t")) as hub:
+        for name in ("clio", "sunshine"):
+            with pytest.raises(UnsupportedError):
+                await hub.authorize(name, code="c")
+
+
+async def test_a_code_is_sent_once(serve):
+    """It is good for one try, which may have been carried out."""
+    codes = []
+
+    async def cut(request):
+        codes.append((await request.post())["code"])
+        request.transport.abort()
+
+    app = Clio(
+        client_id="id", client_secret="s3cret", redirect_uri=CALLBACK,
+        base_url=f"{await serve(cut)}/api/v4",
+    )  # fmt: skip
+    async with ConversationsHub(app) as hub:
+        with pytest.raises(TransportError):
+            await hub.authorize(Clio, code="c")
+    assert codes == ["c"]
+
+
+@pytest.mark.parametrize("cls", [Clio, Circuit])
+async def test_a_code_that_is_refused_says_so(cls):
+    name = cls.__name__.lower()
+    async with emulated(name) as emulator:
+        mine = provider(emulator, cls, redirect_uri=CALLBACK)
+        async with ConversationsHub(mine) as hub:
+            with pytest.raises(AuthenticationError, match="authorize anew") as caught:
+                await hub.authorize(cls, code="invented")
+            assert caught.value.code == "invalid_grant"
+            assert await mine.tokens.load() is None
+
+
+async def test_deauthorize_ends_the_token():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            await hub.deauthorize(Clio)
+            assert await hub[Clio].tokens.load() is None
+            with pytest.raises(AuthenticationError):
+                await hub.conversation(some(emulator))
+    async with emulated("circuit") as emulator:
+        hub = await signed_in(emulator, Circuit)
+        async with hub:
+            with pytest.raises(UnsupportedError, match="lifetime"):
+                await hub.deauthorize(Circuit)
+
+
+# Tokens end.
+
+
+@pytest.mark.parametrize("cls", [Clio, Circuit])
+async def test_fifty_tasks_meet_a_401_and_one_refresh_does(cls):
+    name = cls.__name__.lower()
+    options = {} if cls is Clio else {"refresh_tokens": "rotating"}
+    async with emulated(name, **options) as emulator:
+        hub = await signed_in(emulator, cls)
+        async with hub:
+            ref, oauth = some(emulator), emulator[name].oauth
+            assert await hub.conversation(ref)
+            oauth.expire_all()
+            found = await asyncio.gather(*(hub.run(hub.conversation(ref)) for _ in range(50)))
+        assert len(found) == 50
+        assert (oauth.issued, oauth.refreshes) == (2, 1)
+
+
+async def test_a_bot_gets_tokens_of_its_own():
+    async with emulated("circuit") as emulator:
+        bot = provider(emulator, Circuit)
+        async with ConversationsHub(bot) as hub:
+            ref, oauth = some(emulator), emulator["circuit"].oauth
+            calls = [hub.run(hub.conversation(ref)) for _ in range(20)]
+            await asyncio.gather(*calls)
+            assert oauth.issued == 1
+            oauth.expire_all()
+            await asyncio.gather(*(hub.run(hub.conversation(ref)) for _ in range(20)))
+            assert oauth.issued == 2
+
+
+async def test_a_refresh_token_that_was_issued_elsewhere_will_do():
+    async with emulated("clio") as emulator:
+        first = await signed_in(emulator, Clio)
+        async with first:
+            refresh = (await first[Clio].tokens.load()).refresh.reveal()
+        mine = provider(emulator, Clio, refresh_token=refresh)
+        async with ConversationsHub(mine) as hub:
+            assert await hub.conversation(some(emulator))
+        assert (await mine.tokens.load()).refresh == Secret(refresh)
+
+
+async def test_a_token_is_renewed_before_its_end():
+    """So that no request is refused in the ordinary course of things."""
+    async with emulated("clio", token_seconds=1.0) as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            ref, end = some(emulator), asyncio.get_running_loop().time() + 2.2
+            while asyncio.get_running_loop().time() < end:
+                await hub.conversation(ref)
+                await asyncio.sleep(0.02)
+        assert emulator["clio"].oauth.refreshes in {2, 3}
+        assert not any(r.status == 401 for r in emulator.requests)
+
+
+async def test_a_401_that_is_no_matter_of_the_token_is_no_loop():
+    """One refresh, one retry, and then the refusal is the caller's."""
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            ref, server = some(emulator), emulator.servers["clio"]
+
+            def refuse(request):
+                return web.Response(status=401) if "/api/" in request.path else None
+
+            server.intercept = refuse
+            server.requests.clear()
+            with pytest.raises(AuthenticationError):
+                await hub.conversation(ref)
+            assert len(asked(emulator, "/oauth/token")) == 1
+            assert len(server.requests) == 3
+
+
+async def test_circuits_moderation_401_is_a_refusal():
+    async with emulated("circuit") as emulator:
+        hub = await signed_in(emulator, Circuit)
+        async with hub:
+            server = emulator.servers["circuit"]
+            server.intercept = lambda r: (
+                web.Response(status=401) if "/moderate/" in r.path else None
+            )
+            with pytest.raises(PermissionDeniedError):
+                await hub[Circuit].moderate_conversation(some(emulator))
+        assert len(asked(emulator, "/oauth/token")) == 1  # the first
+
+
+async def test_a_refused_refresh_is_told_and_asked_once_a_call():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            token = await hub[Clio].tokens.load()
+            emulator["clio"].oauth.withdraw(token.access.reveal())
+            emulator.servers["clio"].requests.clear()
+            with pytest.raises(AuthenticationError, match="authorize anew") as caught:
+                await hub.conversation(some(emulator))
+            assert len(asked(emulator, "/oauth/token")) == 1
+        shown = f"{caught.value!r} {caught.value} {pickle.dumps(caught.value)}"
+        for one in (token.access, token.refresh, hub[Clio].client_secret):
+            assert one.reveal() not in shown
+
+
+async def test_a_write_is_sent_again_after_a_401_and_done_once():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            ref, api = some(emulator), emulator["clio"]
+            before = len(api.message_ids(ref.id))
+            api.oauth.expire_all()
+            await hub.send(ref, "On my way")
+            assert len(api.message_ids(ref.id)) == before + 1
+
+
+async def test_a_download_meets_a_401():
+    async with emulated("circuit", refresh_tokens="lasting") as emulator:
+        hub = await signed_in(emulator, Circuit)
+        async with hub:
+            ref = some(emulator)
+            sent = await hub.send(ref, "The plan", attachments=[b"plan"])
+            emulator["circuit"].oauth.expire_all()
+            assert await hub.download(sent.attachments[0], provider=ref).read() == b"plan"
+            assert emulator["circuit"].oauth.refreshes == 1
+
+
+async def test_the_token_endpoint_is_asked_again_when_it_is_busy():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            emulator["clio"].oauth.expire_all()
+            struck = []
+
+            def busy(request):
+                if request.path.endswith("/token") and len(struck) < 3:
+                    struck.append(request)
+                    status = 429 if len(struck) == 1 else 503
+                    return web.Response(status=status)
+                return None
+
+            emulator.servers["clio"].intercept = busy
+            assert await hub.conversation(some(emulator))
+            assert len(struck) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"access_token": 7}, {"access_token": "a\r\nX-Evil: 1"}, {"access_token": ""}, []],
+)
+async def test_what_is_no_token_is_never_sent(serve, body):
+    paths = []
+
+    async def odd(request):
+        paths.append(request.path)
+        return web.json_response(body)
+
+    bot = Circuit(client_id="id", client_secret="s3cret", base_url=f"{await serve(odd)}/rest/v2")
+    async with ConversationsHub(bot) as hub:
+        with pytest.raises(TranslationError, match="no token that can be sent"):
+            await hub.conversation("circuit:1")
+    assert paths == ["/oauth/token"]
+
+
+async def test_whoever_waits_for_a_token_may_go_and_it_is_kept(serve):
+    """A refresh token that rotates would be lost with the answer."""
+    begun, released = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        if request.path.endswith("/token"):
+            begun.set()
+            await released.wait()
+            return web.json_response({"access_token": "new", "refresh_token": "rotated"})
+        return web.json_response({"convId": "1", "type": "DIRECT"})
+
+    store = MemoryStore(Token(access="", refresh="old"))
+    user = Circuit(
+        client_id="id", client_secret="s3cret", redirect_uri=CALLBACK, tokens=store,
+        base_url=f"{await serve(slow)}/rest/v2",
+    )  # fmt: skip
+    hub = ConversationsHub(user)
+    asking = [asyncio.ensure_future(hub.run(hub.conversation("circuit:1"))) for _ in range(3)]
+    await begun.wait()
+    for task in asking:
+        task.cancel()
+    ends = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(end) for end in ends] == [asyncio.CancelledError] * 3
+    closing = asyncio.ensure_future(hub.aclose())
+    await asyncio.sleep(0.01)
+    released.set()
+    await closing
+    assert (await store.load()).refresh == Secret("rotated")
+
+
+async def test_the_deadline_bounds_the_wait_for_a_token(serve):
+    async def silent(request):
+        await asyncio.sleep(3)
+
+    bot = Circuit(client_id="id", client_secret="s3cret", base_url=f"{await serve(silent)}/rest/v2")
+    async with ConversationsHub(bot, deadline=0.2, timeout=5.0) as hub, asyncio.timeout(2):
+        with pytest.raises(TransportError, match=r"within 0\.2 s"):
+            await hub.conversation("circuit:1")
+
+
+# A source of one's own.
+
+
+@mutable
+class Vault:
+    """Hands out tokens, and notes which were said to be refused."""
+
+    tokens: list = field(factory=list)
+    refused: list = field(factory=list)
+
+    async def token(self, refused):
+        self.refused.append(refused)
+        await asyncio.sleep(0.01)
+        return self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
+
+
+async def test_a_source_of_ones_own_is_asked_once_for_all():
+    async with emulated("clio") as emulator:
+        good = emulator["clio"].token
+        vault = Vault(["stale", good])
+        mine = Clio(token=vault, base_url=emulator.base_url("clio"))
+        async with ConversationsHub(mine) as hub:
+            ref = some(emulator)
+            await asyncio.gather(*(hub.run(hub.conversation(ref)) for _ in range(20)))
+        assert vault.refused == [None, Secret("stale")]
+
+
+async def test_a_source_without_a_better_token_ends_it():
+    async with emulated("clio") as emulator:
+        vault = Vault(["stale"])
+        mine = Clio(token=vault, base_url=emulator.base_url("clio"))
+        async with ConversationsHub(mine) as hub:
+            with pytest.raises(AuthenticationError, match="HTTP 401"):
+                await hub.conversation(some(emulator))
+        assert len(asked(emulator, ".json")) == 1
+
+
+async def test_what_a_source_gives_is_looked_at():
+    vault = Vault(["a\r\nb"])
+    async with ConversationsHub(Clio(token=vault, base_url="http://127.0.0.1:9")) as hub:
+        with pytest.raises(ConfigurationError, match="cannot be sent"):
+            await hub.conversation("clio:1")
+
+
+async def test_an_early_renewal_that_fails_is_tried_again_later(caplog):
+    """As long as the old one works, nobody notices."""
+
+    class Failing:
+        calls = 0
+
+        async def token(self, refused):
+            self.calls += 1
+            if self.calls == 1:
+                end = datetime.now(UTC) + timedelta(seconds=30)
+                return Token(access=good, expires_at=end)
+            raise ServerError("the vault is down")
+
+    async with emulated("clio") as emulator:
+        good, source = emulator["clio"].token, Failing()
+        mine = Clio(token=source, base_url=emulator.base_url("clio"))
+        async with ConversationsHub(mine) as hub:
+            ref = some(emulator)
+            assert await hub.conversation(ref)
+            keeper = hub._transport._accounts["clio"].keeper
+            keeper._renew_at = datetime.now(UTC)
+            with caplog.at_level(logging.WARNING):
+                assert await hub.conversation(ref)
+            assert source.calls == 2
+            assert "could not be renewed early" in caplog.text
+
+
+# Several processes.
+
+WORKER = """
+import asyncio, sys
+from conversations_hub import Circuit, ConversationsHub, FileStore
+
+async def main(base, client_id, secret, path, ref):
+    user = Circuit(client_id=client_id, client_secret=secret, redirect_uri="https://app.test/callback",
+                   tokens=FileStore(path), base_url=base)
+    async with ConversationsHub(user) as hub:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        await asyncio.gather(*(hub.run(hub.conversation(ref)) for _ in range(5)))
+        print("done", flush=True)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_one_refresh_for_all_processes(tmp_path):
+    """A refresh token that rotates, used twice, would end all of them."""
+    async with emulated("circuit", refresh_tokens="rotating") as emulator:
+        path = tmp_path / "token.json"
+        hub = await signed_in(emulator, Circuit, tokens=FileStore(path))
+        async with hub:
+            assert await hub.conversation(some(emulator))
+        api = emulator["circuit"]
+        arguments = [
+            emulator.base_url("circuit"), api.oauth.client_id, api.oauth.client_secret,
+            str(path), str(some(emulator)),
+        ]  # fmt: skip
+        workers = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-c", WORKER, *arguments,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            )
+            for _ in range(3)
+        ]  # fmt: skip
+        for worker in workers:
+            assert await worker.stdout.readline() == b"ready\n"
+        api.oauth.expire_all()
+        for worker in workers:
+            worker.stdin.write(b"\n")
+        ends = await asyncio.gather(*(worker.communicate() for worker in workers))
+        assert [out for out, _ in ends] == [b"done\n"] * 3
+        assert (api.oauth.refreshes, api.oauth.issued) == (1, 2)
+        assert path.stat().st_mode & 0o077 == 0
+        assert json.loads(path.read_text(encoding="utf-8"))["access"]
+
+
+# Sunshine signs tokens itself.
+
+
+async def test_a_key_signs_tokens_and_its_secret_stays():
+    async with emulated("sunshine") as emulator:
+        [given] = emulator.providers()
+        mine = Sunshine(
+            app_id=given.app_id, key_id=given.key_id, secret=given.secret, signed=True,
+            base_url=given.base_url, users=given.users,
+        )  # fmt: skip
+        async with ConversationsHub(mine) as hub:
+            assert await hub.conversations().collect(limit=5) is not None
+            assert await hub.conversation(some(emulator))
+        sent = {request.headers["Authorization"] for request in emulator.requests}
+        assert len(sent) == 1
+        [header] = sent
+        assert header.startswith("Bearer ")
+        assert header.count(".") == 2
+        assert mine.redact(f"no to {header}") == "no to ***"
+
+
+def test_tokens_are_signed_anew_in_the_middle_of_their_life(monkeypatch):
+    now = [1_800_000_000.0]
+    monkeypatch.setattr(signing.time, "time", lambda: now[0])
+    signer, secret = signing.Signer(), "s" * 40
+    first = signer.token("app_1", secret)
+    now[0] += signing.LIFE / 2 - 1
+    assert signer.token("app_1", secret) == first
+    now[0] += 2
+    assert signer.token("app_1", secret) != first
+    assert [signing.scope_of(key) for key in ("app_1", "act_1", "svc_1", "int_1", "1")] == [
+        "app", "account", "account", "integration", "app",
+    ]  # fmt: skip
