@@ -230,22 +230,21 @@ class OAuthProvider(Provider):
     def refused(self, response: Response, asked: TokenRequest) -> StatusError:
         """Return what a refusal of the token endpoint is."""
         error = self.error_for("token", asked.request, response)
-        code = json_object(response).get("error")
-        if (
-            not isinstance(error, RateLimitError | ServerError)
-            and code != "temporarily_unavailable"
-        ):
-            return AuthenticationError(
-                f"{error.args[0]}; no token was issued: check client_id and client_secret, or let "
-                "the user authorize anew",
-                provider=self.name,
-                operation="token",
-                request=asked.request,
-                response=error.response,
-                code=error.code,
-                request_id=error.request_id,
-            )
-        return error
+        if isinstance(error, RateLimitError | ServerError):
+            return error
+        word = json_object(response).get("error")
+        code = self.redact(word) if isinstance(word, str) else error.code
+        said = f" ({code})" if code != error.code else ""
+        return AuthenticationError(
+            f"{error.args[0]}{said}; no token was issued: check client_id and client_secret, or "
+            "let the user authorize anew",
+            provider=self.name,
+            operation="token",
+            request=asked.request,
+            response=response,
+            code=code,
+            request_id=error.request_id,
+        )
 
     def _authorization_url(self, **params: str | None) -> str:
         asked = {
