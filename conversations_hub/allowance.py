@@ -62,14 +62,16 @@ class Learned:
         self._told_by = min(self._told_by, now + PATIENCE)
 
     def told(self, allowance: Allowance | None, now: float) -> None:
-        """Note what an answer says."""
+        """Note what an answer says, before its request is over."""
         if allowance is None:
             return
         last = self._last
+        # The request itself is still under way here, and counts no more when that is over.
+        left = allowance.remaining + 1
         if last is None or allowance.window > last.window:
-            self._left = allowance.remaining
+            self._left = left
         elif allowance.window == last.window:
-            self._left = min(self._left, allowance.remaining)
+            self._left = min(self._left, left)
         else:
             return  # of a window that is over
         self._last, self._ends = allowance, now + allowance.seconds
@@ -78,16 +80,22 @@ class Learned:
         """Note that an answer came, or that none will come any more."""
         del now
         self._under_way -= 1
+        self._left -= 1
         if self._last is None:
             self._told_by = -inf  # it tells nothing
 
 
 @mutable(kw_only=True)
 class Recovery:
-    """An account that answered 429: it rests, and is asked again one, two, four at a time."""
+    """An account that answered 429: it rests, and is then asked by one at a time, by two, by four.
+
+    As for TCP (RFC 5681): the number doubles with each round up to half of what was too much, and
+    grows by one a round from there.
+    """
 
     _until: float = field(default=0.0, init=False)
-    _at_once: int = field(default=1, init=False)
+    _at_once: float = field(default=WIDE, init=False)
+    _enough: float = field(default=WIDE, init=False)
     _under_way: int = field(default=0, init=False)
 
     @property
@@ -95,16 +103,17 @@ class Recovery:
         """Whether it is asked as before."""
         return self._at_once >= WIDE
 
-    def refused(self, until: float) -> None:
-        """Let it rest until then, and begin anew."""
+    def refused(self, now: float, until: float) -> None:
+        """Let it rest until then, and begin anew; those who were sent together are one refusal."""
+        if now >= self._until:
+            self._at_once, self._enough = 1.0, max(1.0, self._at_once / 2)
         self._until = max(until, self._until)
-        self._at_once = 1
 
     def pause(self, now: float) -> float | None:
         """Return how long there is no place; None where first an answer has to come."""
         if now < self._until:
             return self._until - now
-        return 0.0 if self._under_way < self._at_once else None
+        return 0.0 if self._under_way < int(self._at_once) else None
 
     def take(self, now: float) -> None:
         """Take a place for a request that is about to be sent."""
@@ -115,4 +124,4 @@ class Recovery:
         """Note that an answer came; where it refused, that has been told before."""
         self._under_way -= 1
         if now >= self._until:
-            self._at_once *= 2
+            self._at_once += 1.0 if self._at_once < self._enough else 1.0 / self._at_once

@@ -59,12 +59,12 @@ class Pace:
         if self._learned is not None:
             self._learned.limit.told(allowance, now)
 
-    def refused(self, until: float) -> None:
+    def refused(self, now: float, until: float) -> None:
         """Let the account rest: everybody else would only be refused, too."""
         if self.recovery is None:
             self._recovery = Turns(limit=Recovery())
         if (recovery := self._recovery) is not None:
-            recovery.limit.refused(until)
+            recovery.limit.refused(now, until)
 
     def close(self) -> None:
         """Let nobody wait any longer."""

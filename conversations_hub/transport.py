@@ -204,7 +204,8 @@ class Transport:
                         # The host of a file, which is nobody's account, may say so, too.
                         account = self._accounts.get(last.provider or "")
                         if account and _is_rest(request, last):
-                            account.pace.refused(asyncio.get_running_loop().time() + pause)
+                            now = asyncio.get_running_loop().time()
+                            account.pace.refused(now, now + pause)
                         else:
                             await asyncio.sleep(pause)
                         log.debug("%s.%s: asking again", name, operation)
