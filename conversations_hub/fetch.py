@@ -44,6 +44,8 @@ class Batch(Generic[T]):
     """All that could be read, wanted or not."""
     trail: tuple[str, ...] = ()
     """The last items of the pages before."""
+    again: frozenset[str] = frozenset()
+    """Items of the page that came before, when it was asked for the first time."""
 
 
 @mutable(kw_only=True)

@@ -188,16 +188,17 @@ class Pager(AsyncIterator[T]):
 
     def _saved_walk(self, walk: Walk[T], first: str, left: Request | None) -> saving.SavedWalk:
         provider = self._fetcher.provider_of(walk.listing)
-        taken: set[str] = walk.taken
+        taken: set[str] = walk.taken | walk.again
         request = left
         trail = () if walk.listing.sort_key else walk.trail
         ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)
         if ahead is not None:
-            request, trail = ahead.request, ahead.trail
+            request, trail, taken = ahead.request, ahead.trail, walk.taken | ahead.again
         if self._batch is not None and self._is_on(walk):
             request = self._batch.request
             rest = {key_of(e) for e in self._entries[self._at :]}
-            taken = walk.taken | ({key_of(e) for e in self._batch.entries} - rest)
+            taken = walk.taken | self._batch.again
+            taken |= {key_of(e) for e in self._batch.entries} - rest
             trail = self._batch.trail
         return saving.SavedWalk(
             first=first,

@@ -12,7 +12,7 @@ from yarl import URL
 
 from conversations_hub.errors import PagingError
 from conversations_hub.reading import Answer
-from conversations_hub.wire import Request
+from conversations_hub.wire import SEEN_COUNT, Request
 
 MISSING: Any = object()
 
@@ -113,14 +113,14 @@ class PageTokenPaging:
     def after(self, request: Request, answer: Answer[Any]) -> Request | None:
         """Return the request with the link's token in place."""
         link = dig(answer.envelope, self.link)
-        seen = request.note.get("seen_count", 0) + answer.count
+        seen = request.note.get(SEEN_COUNT, 0) + answer.count
         if link is MISSING or link is None:
             self._ended(request, answer, link, seen)
             return None
         if not isinstance(link, str):
             raise PagingError(f"{'.'.join(self.link)} is not a link")
         onward = request.with_raw_query(self._with(request, self._query(request, link)))
-        return onward.with_note(seen_count=seen) if self.total else onward
+        return onward.with_note(**{SEEN_COUNT: seen}) if self.total else onward
 
     def _ended(self, request: Request, answer: Answer[Any], link: Any, seen: int) -> None:
         """Doubt an end that the answer itself does not bear out."""

@@ -12,15 +12,12 @@ from conversations_hub.fetch import Batch, Fetcher, operation_of
 from conversations_hub.recipes import Listing, TwoEnds, Windows
 from conversations_hub.walk import Walk, key_of
 from conversations_hub.windows import Span, Window, beginning, cuts
-from conversations_hub.wire import Request
+from conversations_hub.wire import TOTAL, Request
 
 T = TypeVar("T")
 
 MOST = 1000
 """So many places of a list can be read at a time; no API is asked as much."""
-
-TOTAL = "total"
-"""What a request's note calls the number of records that the page before told."""
 
 
 @mutable(kw_only=True, eq=False)

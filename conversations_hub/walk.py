@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Container
 from hashlib import blake2b
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -70,10 +71,14 @@ class Walk(Generic[T]):
     """Items that the consumer had before a checkpoint was saved and that will come once more."""
     trail: tuple[str, ...] = ()
     """The last items of the pages before `next`: where to go on from if its cursor expires."""
+    again: frozenset[str] = field(default=frozenset(), init=False)
+    """Items of the page that is next which came when it was asked for before."""
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
     _gave_up: Request | None = field(default=None, init=False)
     _asked: set[int] = field(factory=set, init=False)
+    _last: Batch[T] | None = field(default=None, init=False, repr=False)
+    """The page that led to the one that is next."""
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
     _expired: CursorExpiredError | None = field(default=None, init=False)
     """Why the list is read once more from its start, up to the trail."""
@@ -91,6 +96,7 @@ class Walk(Generic[T]):
         request = cast("Request", self.next)
         asked = hash(request.key)
         if asked in self._asked:
+            self._turn_back()
             raise placed(
                 PagingError(f"the list goes in circles: a page of {request.place} comes again"),
                 self.fetcher.provider_of(self.listing),
@@ -109,13 +115,31 @@ class Walk(Generic[T]):
             batch = self._caught_up(batch, self._place)
         keys = [key_of(item) for item in batch.items[-TRAIL:]]
         trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
+        batch, self.again = self._without_again(batch), frozenset()
         self._asked.add(asked)
         self.next = batch.next
         if self.company is not None:
             batch = self.company.arrived(self, batch)
         # Until here somebody may have had to look around the items.
         raw = batch.raw if self.fetcher.keep_raw else None
-        return evolve(batch, next=self.next, trail=trail, raw=raw)
+        self._last = evolve(batch, next=self.next, trail=trail, raw=raw)
+        return self._last
+
+    def _without_again(self, batch: Batch[T]) -> Batch[T]:
+        """Leave out what was delivered when this page was asked for before."""
+        if not self.again:
+            return batch
+        entries = [e for e in batch.entries if _is_after(e, self.again)]
+        return evolve(batch, entries=entries, again=self.again)
+
+    def _turn_back(self) -> None:
+        """Let the next step ask for the page that led astray: another answer may lead on."""
+        if self._last is None:
+            return
+        last, self._last = self._last, None
+        self.next, self.trail = last.request, last.trail
+        self.again = last.again | {key_of(item) for item in last.items}
+        self._asked.discard(hash(last.request.key))
 
     def _start_anew(self, error: CursorExpiredError) -> None:
         """Go back to the first page, once, to find the place by the items before it."""
@@ -222,7 +246,7 @@ class Walk(Generic[T]):
         return task
 
 
-def _is_after(entry: Any, before: set[str]) -> bool:
+def _is_after(entry: Any, before: Container[str]) -> bool:
     """Say whether an entry is not among those before; an error is rather told twice than not."""
     return isinstance(entry, TranslationError) or key_of(entry) not in before
 

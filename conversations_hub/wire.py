@@ -154,6 +154,13 @@ def upload(thing: Any) -> Upload:
     return thing if isinstance(thing, Upload) else Upload(thing)
 
 
+SEEN_COUNT = "seen_count"
+"""What a note calls the number of records on the pages before."""
+TOTAL = "total"
+"""What a note calls the number of records that the page before told of."""
+SUMS = frozenset({SEEN_COUNT, TOTAL})
+
+
 @frozen(kw_only=True)
 class Request:
     """One HTTP request without credentials.
@@ -232,8 +239,12 @@ class Request:
 
     @property
     def key(self) -> bytes:
-        """What tells two steps of one walk apart: where they ask, and what is remembered."""
-        return self.target.encode() + msgspec.json.encode(dict(self.note), order="sorted")
+        """What tells two steps of one walk apart: where they ask, and what is remembered.
+
+        Sums grow even where a walk goes in circles.
+        """
+        note = {name: value for name, value in self.note.items() if name not in SUMS}
+        return self.target.encode() + msgspec.json.encode(note, order="sorted")
 
 
 @frozen(kw_only=True)

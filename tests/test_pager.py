@@ -117,7 +117,30 @@ async def test_a_list_in_circles_is_an_error_after_an_exact_number_of_requests(a
             await anext(pager)
     assert (caught.value.provider, caught.value.operation) == ("acme", "conversations")
     assert "cursor=" not in str(caught.value)
-    assert len(hub._fetcher.transport.asked) == requests
+    # After the first error the page that leads astray was asked for again.
+    assert len(hub._fetcher.transport.asked) == requests + 1
+
+
+def astray():
+    return hub_on(THREE | {"b": [page(["3", "4"], "b"), THREE["b"]]})
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+@pytest.mark.parametrize("taken", [2, 3, 4])
+async def test_a_page_that_led_astray_once_is_asked_for_again(taken, prefetch):
+    """Neither who reads on nor who resumes gets an item twice, or misses one."""
+    pager = astray().conversations(prefetch=prefetch)
+    assert await take(pager, 4) == ["1", "2", "3", "4"]
+    with pytest.raises(PagingError):
+        await anext(pager)
+    assert ids(await pager.collect(limit=None)) == ["5"]
+    pager = astray().conversations(prefetch=prefetch)
+    first = await take(pager, taken)
+    if taken == 4:
+        with pytest.raises(PagingError):
+            await anext(pager)
+    saved = json.loads(json.dumps(pager.checkpoint()))
+    assert first + ids([c async for c in hub_on(THREE).resume(saved)]) == list("12345")
 
 
 async def test_a_broken_record_is_raised_in_its_place_and_passed():

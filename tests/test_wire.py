@@ -103,3 +103,10 @@ def test_what_no_header_can_carry_is_refused(told, hint):
 def test_a_place_tells_no_secret():
     request = Request(url=URL("http://user:canary@h/p?q=canary#canary"))
     assert request.place == "http://h/p"
+
+
+def test_a_sum_is_no_step_of_a_walk():
+    """Sums grow in circles, too; what else a rule remembers is a step."""
+    request = Request(url=URL("https://a.test/list?token=T"))
+    assert request.with_note(seen_count=2).key == request.with_note(seen_count=4).key
+    assert request.with_note(seen=["2"]).key != request.with_note(seen=["2", "4"]).key

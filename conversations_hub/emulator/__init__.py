@@ -10,14 +10,18 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from conversations_hub.emulator.faults import Faults, Struck
+from conversations_hub.emulator.kinds import FAULTS, Kind
 from conversations_hub.emulator.server import (
     Alter,
     Api,
     ApiError,
+    Exchange,
     Intercept,
     LoggedRequest,
     Server,
     json_response,
+    refusal,
 )
 from conversations_hub.errors import ConfigurationError
 from conversations_hub.hub import ConversationsHub
@@ -25,14 +29,20 @@ from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, attribute, load
 
 __all__ = [
+    "FAULTS",
     "Alter",
     "Api",
     "ApiError",
     "Emulator",
+    "Exchange",
+    "Faults",
     "Intercept",
+    "Kind",
     "LoggedRequest",
     "Server",
+    "Struck",
     "json_response",
+    "refusal",
 ]
 
 
@@ -41,6 +51,7 @@ class Emulator:
 
     The data come from `seed`; `scale` multiplies their number. `latency` is in seconds and
     added to every answer. `switches` sets, by provider, what its documentation leaves open.
+    `faults` decides which requests go wrong, and how.
     """
 
     def __init__(
@@ -51,6 +62,7 @@ class Emulator:
         scale: float = 1.0,
         only: Iterable[str] | None = None,
         switches: Mapping[str, Mapping[str, Any]] | None = None,
+        faults: Faults | None = None,
     ) -> None:
         chosen = list(PROVIDERS) if only is None else list(only)
         given = dict(switches or {})
@@ -59,7 +71,8 @@ class Emulator:
                 f"switches for {', '.join(sorted(unknown))}: not emulated here"
             )
         self.servers: dict[str, Server] = {
-            name: Server(_api(name, seed, scale, given.get(name, {})), latency) for name in chosen
+            name: Server(_api(name, seed, scale, given.get(name, {})), latency, faults=faults)
+            for name in chosen
         }
 
     async def __aenter__(self) -> Self:

@@ -7,12 +7,16 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, ClassVar
+from random import Random
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
 from attrs import field, frozen, mutable
 
 from conversations_hub.emulator.rates import busiest
+
+if TYPE_CHECKING:
+    from conversations_hub.emulator.faults import Faults
 
 Answer = web.StreamResponse | None
 Intercept = Callable[[web.Request], Answer | Awaitable[Answer]]
@@ -57,6 +61,11 @@ def json_response(
     )
 
 
+def refusal(error: ApiError) -> web.Response:
+    """Return a refusal as the answer that it is."""
+    return json_response(error.body, error.status, error.headers)
+
+
 class Api(ABC):
     """One provider's API, faked: what it stores, its routes and the switches of its behaviour."""
 
@@ -85,6 +94,28 @@ class Api(ABC):
     @abstractmethod
     def missing_route(self, request: web.Request) -> web.Response:
         """Answer a path that the API does not have."""
+
+    # The provider's own shapes of what goes wrong.
+
+    @abstractmethod
+    def failure(self, status: int) -> web.Response:
+        """Say that too much was asked (429), or that the API or what stands before it failed."""
+
+    @abstractmethod
+    def expired(self, request: web.Request) -> web.Response | None:
+        """Refuse the cursor of a request as one that is no longer known; None if it has none."""
+
+    @abstractmethod
+    def rows(self, body: Any) -> list[Any] | None:
+        """Return the records in the body of a list's answer; None for any other."""
+
+    @abstractmethod
+    def repeated(self, request: web.Request, body: Any) -> Any:
+        """Return the body of a page that leads to itself; None where nothing leads on."""
+
+    def vanish(self, request: web.Request, random: Random) -> bool:  # noqa: ARG002 - where nothing can
+        """Delete a message of the list that is asked for; say whether one is gone."""
+        return False
 
     # What tests compare with: ids in the order that the hub promises for the provider.
 
@@ -119,6 +150,26 @@ class Api(ABC):
         """Delete a message the way the API does, where it does."""
 
 
+@mutable(kw_only=True)
+class Exchange:
+    """One request that has arrived, and what the API does when it is let."""
+
+    api: Api
+    request: web.Request
+    number: int
+    """How many requests came to this API before it."""
+    _do: Callable[[], Awaitable[web.StreamResponse]] = field(alias="do")
+    answer: web.StreamResponse | None = field(default=None, init=False)
+    acted: bool = field(default=False, init=False)
+
+    async def act(self) -> web.StreamResponse:
+        """Let the API do what it is told, once, and return its answer."""
+        if self.answer is None:
+            self.acted = True
+            self.answer = await self._do()
+        return self.answer
+
+
 @mutable
 class Server:
     """Runs one `Api` on a free port of 127.0.0.1 and logs every request."""
@@ -130,9 +181,12 @@ class Server:
     alter: Alter | None = None
     """Called with each request and the API's answer, when all is done; an answer from it is sent
     instead, and one may cut the line."""
+    faults: Faults | None = None
+    """What befalls requests, over and above."""
     requests: list[LoggedRequest] = field(factory=list, init=False)
     _runner: web.AppRunner | None = field(default=None, init=False)
     _port: int = field(default=0, init=False)
+    _arrived: int = field(default=0, init=False)
 
     @property
     def base_url(self) -> str:
@@ -170,9 +224,7 @@ class Server:
         try:
             if self.latency:
                 await asyncio.sleep(self.latency)
-            response = await self._intercepted(request)
-            if response is None:
-                response = await self._altered(request, await self._handled(request, handler))
+            response = await self._exchanged(request, handler)
             status = response.status
         finally:
             self.requests.append(
@@ -190,9 +242,25 @@ class Server:
             isinstance(response, web.Response)
             and isinstance(response.body, bytes)
             and len(response.body) > 1024
+            and "Content-Encoding" not in response.headers
         ):
             response.enable_compression()
         return response
+
+    async def _exchanged(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        async def do() -> web.StreamResponse:
+            response = await self._intercepted(request)
+            if response is None:
+                response = await self._altered(request, await self._handled(request, handler))
+            return response
+
+        exchange = Exchange(api=self.api, request=request, number=self._arrived, do=do)
+        self._arrived += 1
+        return await (exchange.act() if self.faults is None else self.faults.befall(exchange))
 
     async def _intercepted(self, request: web.Request) -> web.StreamResponse | None:
         if self.intercept is None:
@@ -217,7 +285,7 @@ class Server:
             await self.api.admit(request)
             return await handler(request)
         except ApiError as error:
-            return json_response(error.body, error.status, error.headers)
+            return refusal(error)
 
 
 async def _waited_for(answer: Answer | Awaitable[Answer]) -> Answer:

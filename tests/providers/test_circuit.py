@@ -20,7 +20,9 @@ from conversations_hub import (
     ConversationKind,
     ConversationsHub,
     ConversationState,
+    CursorExpiredError,
     Direction,
+    InvalidRequestError,
     Message,
     MessageKind,
     MessageState,
@@ -631,6 +633,17 @@ def test_a_refusal_is_read():
     assert "invalid data One or more user do not exist." in str(error)
     error = CIRCUIT.error_for("conversation", request, Response(status=404, body=b"<html>"))
     assert type(error) is NotFoundError
+
+
+@pytest.mark.parametrize("name", ["searchPointer", "nextPagePointer"])
+def test_a_pointer_that_is_no_longer_known(name):
+    """The query was good without it; without a pointer it is a query that is not good."""
+    body = {"errorCode": "400", "validationErrors": ["The pointer has expired."]}
+    request = CIRCUIT.participants(HERE).request
+    error = CIRCUIT.error_for("participants", request.with_query(**{name: "p"}), answer(body, 400))
+    assert type(error) is CursorExpiredError
+    error = CIRCUIT.error_for("participants", request, answer(body, 400))
+    assert type(error) is InvalidRequestError
 
 
 def test_an_item_of_another_conversation_is_not_found(sample):

@@ -13,6 +13,7 @@ from yarl import URL
 from conversations_hub.arguments import check
 from conversations_hub.errors import (
     ConfigurationError,
+    CursorExpiredError,
     NotFoundError,
     PermissionDeniedError,
     StatusError,
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 PEOPLE_AT_ONCE = 20
 HOST = re.compile(r"[^/?#@:\s]+(:\d+)?")
+POINTERS = {"searchPointer", "nextPagePointer"}
 MODERATING = ("moderate", "unmoderate")
 
 
@@ -194,6 +196,9 @@ def _kind(request: Request, status: int, message: str) -> type[StatusError] | No
     """Return what a refusal is where its status misleads and only its words tell."""
     if status == 400 and "not exist" in message:
         return NotFoundError
+    # The same query was good without the pointer.
+    if status == 400 and not POINTERS.isdisjoint(request.query):
+        return CursorExpiredError
     # Here 401 also means that the user may not; a bad token is said to be one.
     if status == 401 and "token" not in message.lower() and _moderates(request):
         return PermissionDeniedError

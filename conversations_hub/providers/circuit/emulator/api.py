@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
 
 from conversations_hub.emulator.corpus import Corpus
-from conversations_hub.emulator.server import Api
-from conversations_hub.providers.circuit.emulator.arguments import denied
+from conversations_hub.emulator.server import Api, refusal
+from conversations_hub.providers.circuit.emulator.arguments import denied, invalid
 from conversations_hub.providers.circuit.emulator.files import Files
 from conversations_hub.providers.circuit.emulator.hooks import Hooks
 from conversations_hub.providers.circuit.emulator.kinds import rich
@@ -25,6 +26,8 @@ from conversations_hub.providers.circuit.emulator.writes import Writes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+POINTERS = ("searchPointer", "nextPagePointer")
+LISTS = ("participantList", "conversationList")
 UNGUARDED = {
     ("POST", "/webhooks/incoming/{webhookId}"),
     ("GET", "/files/{fileId}"),
@@ -90,6 +93,32 @@ class CircuitApi(Api):
         """Answer without a body; the description is silent about such requests."""
         error = request.match_info.http_exception
         return web.Response(status=error.status if error else 404)
+
+    def failure(self, status: int) -> web.Response:
+        """Answer in the one shape of errors that is known."""
+        return refusal(denied(status, HTTPStatus(status).phrase))
+
+    def expired(self, request: web.Request) -> web.Response | None:
+        """Refuse a pointer; lists by time have none."""
+        if not set(POINTERS) & request.query.keys():
+            return None
+        return refusal(invalid("The pointer is unknown or has expired."))
+
+    def rows(self, body: Any) -> list[Any] | None:
+        """Return the list that an answer is, or holds."""
+        if isinstance(body, dict):
+            return next((body[name] for name in LISTS if name in body), None)
+        if not isinstance(body, list):
+            return None
+        inside = self.rows(body[0]) if len(body) == 1 and isinstance(body[0], dict) else None
+        return body if inside is None else inside
+
+    def repeated(self, request: web.Request, body: Any) -> Any:
+        """Send back the pointer that came; lists by time have none."""
+        known = {name: request.query[name] for name in POINTERS if name in request.query}
+        if not known or not isinstance(body, dict):
+            return None
+        return body | known | {"hasMore": True}
 
     def conversation_ids(self) -> list[str]:
         """Return the caller's conversations, last modified first."""

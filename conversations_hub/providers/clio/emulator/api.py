@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
 
 from conversations_hub.emulator.corpus import Corpus
-from conversations_hub.emulator.server import Api, ApiError, json_response
+from conversations_hub.emulator.server import Api, ApiError, json_response, refusal
 from conversations_hub.providers.clio.emulator import (
     bodies,
     conditions,
     fields,
     files,
+    paging,
     webhooks,
 )
 from conversations_hub.providers.clio.emulator import seed as seeds
@@ -23,6 +25,7 @@ from conversations_hub.providers.clio.emulator.lists import Lists
 from conversations_hub.providers.clio.emulator.oauth import ClioOAuth
 from conversations_hub.providers.clio.emulator.refusals import (
     ForbiddenError,
+    InvalidArgumentError,
     NotFoundError,
     RefusedError,
 )
@@ -48,7 +51,7 @@ _NOT_FOUND_PAGE = (
     + "<p>The page you were looking for doesn't exist.</p>\n" * 450
     + "</body></html>\n"
 )
-_BAD_GATEWAY_PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>\n"
+_PROXYS_PAGE = "<html><body><h1>{status} {phrase}</h1></body></html>\n"
 
 
 class ClioApi(Api):
@@ -127,6 +130,37 @@ class ClioApi(Api):
             text=_NOT_FOUND_PAGE, status=404, content_type="text/html", headers=headers
         )
 
+    def failure(self, status: int) -> web.Response:
+        """Answer in Clio's shape, or with the page of the proxy before it."""
+        phrase = HTTPStatus(status).phrase
+        if status > 500:
+            page = _PROXYS_PAGE.format(status=status, phrase=phrase)
+            return web.Response(text=page, status=status, content_type="text/html")
+        kind = "RateLimitError" if status == 429 else "InternalServerError"
+        return refusal(_error(status, kind, phrase, self._identified()))
+
+    def expired(self, request: web.Request) -> web.Response | None:
+        """Refuse a page token (§4)."""
+        if "page_token" not in request.query:
+            return None
+        refused = InvalidArgumentError("page_token is invalid")
+        return refusal(_refused(refused, self._identified()))
+
+    def rows(self, body: Any) -> list[Any] | None:
+        """Return the data of a list."""
+        data = body.get("data") if isinstance(body, dict) else None
+        return data if isinstance(data, list) else None
+
+    def repeated(self, request: web.Request, body: Any) -> Any:
+        """Let the next page be this one."""
+        token = request.query.get("page_token")
+        if token is None or self.rows(body) is None or "meta" not in body:
+            return None
+        address = f"{request.scheme}://{request.host}{request.path}"
+        links = {"next": paging.link(address, list(request.query.items()), token)}
+        meta = body["meta"]
+        return body | {"meta": meta | {"paging": meta.get("paging", {}) | links}}
+
     def _check_version(self, request: web.Request) -> None:
         version = request.headers.get("X-API-VERSION", DEFAULT_VERSION)
         if version not in VERSIONS:
@@ -159,13 +193,13 @@ class ClioApi(Api):
     def _answering(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(request: web.Request) -> web.Response:
             if self._proxy_fails():
-                return web.Response(text=_BAD_GATEWAY_PAGE, status=502, content_type="text/html")
+                return self.failure(502)
             headers = self._counted(request)
             try:
                 made = handler(request)
                 response = made if isinstance(made, web.Response) else await made
-            except RefusedError as refusal:
-                raise _refused(refusal, headers) from refusal
+            except RefusedError as refused:
+                raise _refused(refused, headers) from refused
             version = request.headers.get("X-API-VERSION", DEFAULT_VERSION)
             response.headers.update(headers | {"X-API-VERSION": version})
             return response
@@ -363,8 +397,8 @@ def _error(status: int, kind: str, message: str, headers: dict[str, str]) -> Api
     return ApiError(status, {"error": {"type": kind, "message": message}}, headers)
 
 
-def _refused(refusal: RefusedError, headers: dict[str, str]) -> ApiError:
-    return _error(refusal.status, refusal.kind, str(refusal), headers)
+def _refused(refused: RefusedError, headers: dict[str, str]) -> ApiError:
+    return _error(refused.status, refused.kind, str(refused), headers)
 
 
 def _ids(records: Iterable[Record]) -> list[str]:

@@ -6,12 +6,13 @@ import math
 import time
 from base64 import urlsafe_b64encode
 from collections import deque
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
 
 from conversations_hub.emulator.corpus import Corpus
-from conversations_hub.emulator.server import Api, json_response
+from conversations_hub.emulator.server import Api, json_response, refusal
 from conversations_hub.providers.sunshine.emulator.ask import Ask
 from conversations_hub.providers.sunshine.emulator.contents import Scene
 from conversations_hub.providers.sunshine.emulator.credentials import Key
@@ -33,6 +34,7 @@ from conversations_hub.providers.sunshine.emulator.lists import (
     novel,
 )
 from conversations_hub.providers.sunshine.emulator.refusals import (
+    failed,
     forbidden,
     invalid_page,
     invalid_query,
@@ -48,6 +50,7 @@ from conversations_hub.providers.sunshine.emulator.writes import OPERATIONS, Ope
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from random import Random
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -137,6 +140,42 @@ class SunshineApi(Api):
         """Answer a path that is not there; strangers learn nothing."""
         error = unauthorized() if self._key_of(request) is None else not_found()
         return json_response(error.body, error.status)
+
+    def failure(self, status: int) -> web.Response:
+        """Answer in the shape of all errors; only the status is known of these (§5)."""
+        if status == 429:
+            return refusal(too_many(None))
+        phrase = HTTPStatus(status).phrase
+        return refusal(failed(status, phrase.lower().replace(" ", "_"), phrase))
+
+    def expired(self, request: web.Request) -> web.Response | None:
+        """Refuse a cursor as one of no record."""
+        if not {"page[after]", "page[before]"} & request.query.keys():
+            return None
+        return refusal(not_found() if request.path.endswith("/messages") else invalid_page())
+
+    def rows(self, body: Any) -> list[Any] | None:
+        """Return the one list that an answer holds."""
+        lists = body.values() if isinstance(body, dict) else ()
+        return next((each for each in lists if isinstance(each, list)), None)
+
+    def repeated(self, request: web.Request, body: Any) -> Any:
+        """Send back the cursor that came."""
+        way = "beforeCursor" if "page[before]" in request.query else "afterCursor"
+        cursor = request.query.get("page[before]") or request.query.get("page[after]")
+        if cursor is None or not self.rows(body):
+            return None
+        return body | {"meta": {"hasMore": True, way: cursor}}
+
+    def vanish(self, request: web.Request, random: Random) -> bool:
+        """Delete a message of the conversation whose messages are asked for."""
+        conversation = request.match_info.get("conversation_id", "")
+        if conversation not in self.store.conversations or not request.path.endswith("/messages"):
+            return False
+        left = [each["id"] for each in self.store.messages(conversation) if "deleted" not in each]
+        if left:
+            self.store.delete_message(conversation, random.choice(left))
+        return bool(left)
 
     def conversation_ids(self) -> list[str]:
         """Return the ids of all conversations that somebody takes part in, by id."""

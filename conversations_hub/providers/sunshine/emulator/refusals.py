@@ -10,6 +10,11 @@ def refusal(status: int, code: str, *titles: str) -> ApiError:
     return ApiError(status, {"errors": [{"code": code, "title": title} for title in titles]})
 
 
+def failed(status: int, code: str, title: str) -> ApiError:
+    """Return the answer of an API that fails."""
+    return refusal(status, code, title)
+
+
 def bad_request(*titles: str) -> ApiError:
     """Return the answer to a request that makes no sense, or not now."""
     return refusal(400, "bad_request", *titles)

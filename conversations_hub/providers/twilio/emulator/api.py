@@ -5,13 +5,14 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiohttp import web
 
 from conversations_hub.emulator.corpus import Corpus
 from conversations_hub.emulator.rates import Gate
-from conversations_hub.emulator.server import Api, json_response
+from conversations_hub.emulator.server import Api, refusal
 from conversations_hub.providers.twilio.emulator import errors, files, rates, writes
 from conversations_hub.providers.twilio.emulator.pages import GENERIC
 from conversations_hub.providers.twilio.emulator.reads import (
@@ -28,6 +29,7 @@ from conversations_hub.providers.twilio.emulator.switches import TwilioSwitches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from random import Random
 
     from conversations_hub.providers.twilio.emulator.conversation import Record
     from conversations_hub.providers.twilio.emulator.reads import Answer
@@ -83,8 +85,8 @@ class TwilioApi(Api):
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 response = self._answer(request, await request.read(), path, reply)
-            except errors.RefusedError as refusal:
-                raise errors.api_error(refusal, self.switches, self._refused(refusal)) from refusal
+            except errors.RefusedError as refused:
+                raise errors.api_error(refused, self.switches, self._refused(refused)) from refused
             response.headers.update(self._headers())
             return response
 
@@ -150,17 +152,46 @@ class TwilioApi(Api):
         known = {store.account_sid: store.auth_token, store.key_sid: store.key_secret}
         name, secret = basic_credentials(request.headers.get("Authorization", ""))
         if not name or known.get(name) != secret:
-            refusal = errors.RefusedError(401, errors.BAD_CREDENTIALS, "Authenticate")
-            raise errors.api_error(refusal, self.switches, self._headers())
+            stranger = errors.RefusedError(401, errors.BAD_CREDENTIALS, "Authenticate")
+            raise errors.api_error(stranger, self.switches, self._headers())
 
     def missing_route(self, request: web.Request) -> web.Response:
         """Answer a path or a method that is not there."""
         if isinstance(request.match_info.http_exception, web.HTTPMethodNotAllowed):
-            refusal = errors.RefusedError(405, errors.NO_SUCH_METHOD, "Method not allowed")
-        else:
-            refusal = errors.not_found(request.path)
-        body = errors.error_body(refusal, self.switches)
-        return json_response(body, refusal.status, self._headers())
+            return self._no(errors.RefusedError(405, errors.NO_SUCH_METHOD, "Method not allowed"))
+        return self._no(errors.not_found(request.path))
+
+    def _no(self, refused: errors.RefusedError) -> web.Response:
+        return refusal(errors.api_error(refused, self.switches, self._headers()))
+
+    def failure(self, status: int) -> web.Response:
+        """Answer in Twilio's shape, with a code made as that of 429 is (section 6)."""
+        return self._no(errors.RefusedError(status, 20_000 + status, HTTPStatus(status).phrase))
+
+    def expired(self, request: web.Request) -> web.Response | None:
+        """Refuse a page token (section 6)."""
+        if "PageToken" not in request.query:
+            return None
+        return self._no(errors.RefusedError(400, errors.BAD_PAGE_TOKEN, "Invalid page token"))
+
+    def rows(self, body: Any) -> list[Any] | None:
+        """Return what stands under the key that the meta block names."""
+        return body.get(body["meta"]["key"]) if isinstance(body, dict) and "meta" in body else None
+
+    def repeated(self, request: web.Request, body: Any) -> Any:
+        """Let the next page be this one."""
+        del request
+        if not isinstance(body, dict) or "meta" not in body:
+            return None
+        return body | {"meta": body["meta"] | {"next_page_url": body["meta"]["url"]}}
+
+    def vanish(self, request: web.Request, random: Random) -> bool:
+        """Delete a message of the conversation whose messages are asked for."""
+        found = self.store.conversations.get(request.match_info.get("conversation", ""))
+        if found is None or not found.messages or not request.path.endswith("/Messages"):
+            return False
+        self.store.remove_message(found, random.choice(found.messages)["sid"])
+        return True
 
     def conversation_ids(self) -> list[str]:
         """Return the default service's conversations, newest first."""
