@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import stat
 import sys
 import threading
 import traceback
@@ -269,6 +270,23 @@ async def test_a_write_that_fails_leaves_the_old_token(path, monkeypatch):
         await store.swap(FIRST, SECOND)
     assert await store.load() == FIRST
     assert not path.with_name("token.json.new").exists()
+
+
+@posix
+async def test_a_directory_that_cannot_be_synced_does_no_harm(path, monkeypatch):
+    """The file itself can, before it takes its place."""
+    synced, real = [], os.fsync
+
+    def spied(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(22, "Invalid argument")
+        synced.append(path.exists())
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", spied)
+    assert await FileStore(path).swap(None, FIRST)
+    assert synced == [False]
+    assert await FileStore(path).load() == FIRST
 
 
 async def test_a_crash_between_writing_and_replacing_does_no_harm(path):

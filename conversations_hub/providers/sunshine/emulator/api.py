@@ -71,6 +71,8 @@ class SunshineApi(Api):
         self.app_id: str = corpus.hex(24)
         secret = urlsafe_b64encode(corpus.random.randbytes(64)).decode().rstrip("=")
         self.key: Key = Key(id=f"app_{corpus.hex(24)}", secret=secret)
+        self.clock: Callable[[], float] = time.time
+        """What signed tokens are judged by."""
         self.store: Store = Store(_app(self.app_id), Corpus(seed, "sunshine/store"))
         fill(self.store, Corpus(seed, "sunshine/seed"), scale)
         self._corpus = Corpus(seed, "sunshine/later")
@@ -322,7 +324,8 @@ class SunshineApi(Api):
             for integration_id, keys in self.store.keys.items()
             for key in keys
         )
-        return next((key for key in (self.key, *made) if key.opens(header)), None)
+        now, leeway = self.clock(), self.switches.leeway
+        return next((key for key in (self.key, *made) if key.opens(header, now, leeway)), None)
 
     def _page(self, request: web.Request, key: str, records: Sequence[Record]) -> web.Response:
         query = PageQuery.read(request.query)

@@ -65,6 +65,9 @@ class SunshineSwitches:
     unknown_values: bool = False
     """Whether every type, subtype and status is a word that is in no documentation."""
 
+    leeway: float = 0.0
+    """How many seconds late or early a signed token may be by the server's clock."""
+
     rate_limit: int | None = field(default=None, validator=validators.optional(validators.ge(0)))
     """Requests answered in a window before 429; the provider publishes no number."""
 
