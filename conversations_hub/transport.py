@@ -62,6 +62,8 @@ ERROR_SIZE = 65_536
 SURE, UNSURE = timedelta(seconds=2), timedelta(minutes=5)
 # aiohttp's errors quote addresses with their passwords and queries.
 UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
+# Those about garbled answers quote them: a header, a line of what may be people's words.
+QUOTED = re.compile(r"[:\s]*(?<!message=)(\bb)?['\"].*", re.DOTALL)
 
 log: logging.Logger = logging.getLogger("conversations_hub.transport")
 
@@ -99,6 +101,9 @@ class Transport:
         _check(timeout=self.timeout, deadline=self.deadline)
         _check(least=0, retries=self.retries)
         _check(least=1, connections=self.connections, answer_limit=self.answer_limit)
+        agent = self.user_agent
+        if not (isinstance(agent, str) and agent.isascii() and agent.isprintable()):
+            raise ConfigurationError(f"user_agent cannot stand in a header: {agent!r}")
         # The pool's own queue would eat into the time of an attempt, so callers queue here.
         self._gate = asyncio.Semaphore(self.connections)
         connecting = min(CONNECTING, self.timeout)
@@ -738,6 +743,8 @@ def _pause(error: ProviderError, planned: Iterator[float], clock: asyncio.Timeou
 def _said(error: Exception) -> str:
     """Return what an error says, on one line."""
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        text = QUOTED.sub("", text)
     return UNTOLD.sub("", f"{type(error).__name__.strip('_')}: {' '.join(text.split())}")
 
 
