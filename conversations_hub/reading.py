@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -21,6 +22,8 @@ T = TypeVar("T")
 # A part of a payload that is left as it is, to be read by `part`.
 Part = msgspec.Raw
 ABSENT = Part(b"null")
+
+MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}(?=;|\s|$)", re.IGNORECASE)
 
 # What a translation may stumble over in a payload whose types are right.
 STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
@@ -245,12 +248,20 @@ def decoded(response: Response, body: bytes) -> Any:
     except RecursionError as cause:
         raise TranslationError("the answer is nested too deeply to be read", path="$") from cause
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
-        kind = response.header("Content-Type") or "no content type"
-        what = "an empty body" if not body.strip() else f"{len(body)} bytes of {kind}"
+        what = "an empty body" if not body.strip() else f"{len(body)} bytes of {_kind(response)}"
         raise TranslationError(
             f"HTTP {response.status} brought {what}, not JSON; check base_url and any proxy",
             path="$",
         ) from cause
+
+
+def _kind(response: Response) -> str:
+    """Return the media type without what stands beside it, which may be anything."""
+    told = response.header("Content-Type")
+    if told is None:
+        return "no content type"
+    found = MEDIA_TYPE.match(told)
+    return found[0] if found else "an unknown type"
 
 
 @lru_cache(maxsize=256)
