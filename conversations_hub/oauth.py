@@ -42,6 +42,12 @@ class TokenRequest:
     """Whether it must not be sent a second time: a code is good for one."""
 
     @property
+    def secrets(self) -> Mapping[str, str]:
+        """What of it nobody may read."""
+        told = {"grant_type", "client_id", "redirect_uri", "scope"}
+        return {**self.headers, **{k: v for k, v in self.form.items() if k not in told}}
+
+    @property
     def request(self) -> Request:
         """What people may read of it."""
         return Request(method="POST", url=self.url)

@@ -42,8 +42,9 @@ from conversations_hub.pace import Pace
 from conversations_hub.provider import Provider
 from conversations_hub.renewal import Keeper, keeper_of
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
+from conversations_hub.secret import shy, without
 from conversations_hub.tokens import Token
-from conversations_hub.wire import Request, Response, shifted
+from conversations_hub.wire import Request, Response, purged, shifted
 
 A = TypeVar("A")
 
@@ -257,7 +258,7 @@ class Transport:
         rates = provider.rates(request)
         token, is_first = await account.keeper.token() if account.keeper else None, True
         while True:
-            proof = bearer(token.access) if token else provider.auth_headers()
+            proof = shy(bearer(token.access) if token else provider.auth_headers())
             if rates or not account.pace.is_quiet:
                 async with self._turn(account.pace, rates, line), self._gate:
                     response = await self._exchange(
@@ -272,7 +273,7 @@ class Transport:
             if 200 <= response.status < 300:
                 return response
             # What aiohttp gives cannot be pickled, and errors can.
-            response = evolve(response, headers=dict(response.headers))
+            response = _without(proof, response)
             error = provider.error_for(operation, request, response)
             if not is_first or _is_gone(request):
                 raise error
@@ -290,33 +291,57 @@ class Transport:
     ) -> Response:
         """Send one request and read its answer, whatever that says."""
         with ExitStack() if request.file else NO_FILES as files:
-            body = await self._body(request, files) if files else request.body
-            session = self._session()
+            # What is sent is among the variables of no frame that an error goes through.
+            sending = self._response(
+                provider,
+                request,
+                operation,
+                proof,
+                await self._body(request, files) if files else request.body,
+                is_counted=is_counted,
+            )
             line.busy = True
             try:
-                async with session.request(
-                    request.method,
-                    request.url,
-                    headers={
-                        "Accept": "application/json",
-                        "User-Agent": self.user_agent,
-                        **request.headers,
-                        **proof,
-                    },
-                    data=body,
-                    # aiohttp would send some credentials along to another host.
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    middlewares=_middlewares(session, request.is_write or is_counted),
-                    timeout=self._limits if request.file is None else self._unlimited,
-                    proxy=self.proxy,
-                    ssl=self.ssl,
-                ) as answer:
-                    content = await self._content(answer, provider.name, operation)
+                response = await sending
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)
+            except BaseException as error:
+                # Nor of those below, which are left out.
+                raise error.with_traceback(None)  # noqa: B904 - the same error
         line.busy = False
+        return response
+
+    async def _response(
+        self,
+        provider: Provider,
+        request: Request,
+        operation: str,
+        proof: Mapping[str, str],
+        body: Any,
+        *,
+        is_counted: bool,
+    ) -> Response:
+        session = self._session()
+        async with session.request(
+            request.method,
+            request.url,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **request.headers,
+                **proof,
+            },
+            data=body,
+            # aiohttp would send some credentials along to another host.
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=_middlewares(session, request.is_write or is_counted),
+            timeout=self._limits if request.file is None else self._unlimited,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, operation)
         return Response(status=answer.status, body=content, headers=answer.headers)
 
     async def _content(self, answer: aiohttp.ClientResponse, name: str, operation: str) -> bytes:
@@ -404,12 +429,15 @@ class Transport:
                 content = await self._content(answer, provider.name, "token")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
+        except BaseException as error:
+            # Among the variables of the frames below is what is sent.
+            raise error.with_traceback(None)  # noqa: B904 - the same error
         finally:
             line.busy = False
         response = Response(status=answer.status, body=content, headers=dict(answer.headers))
         if 200 <= answer.status < 300:
             return response
-        raise provider.refused(response, asked)
+        raise provider.refused(_without(asked.secrets, response), asked)
 
     async def _opened(
         self,
@@ -435,32 +463,34 @@ class Transport:
                     if provider and account and own:
                         if account.keeper and token is None:
                             token = await account.keeper.token()
-                        proof = bearer(token.access) if token else provider.auth_headers()
+                        proof = shy(bearer(token.access) if token else provider.auth_headers())
                         rates = provider.rates(request)
                         await turn.enter_async_context(self._turn(account.pace, rates, line))
                     await stream.enter()
                     stream.answer = await self._get(request, accept, proof, bool(rates))
-                status, headers = stream.answer.status, dict(stream.answer.headers)
-                response = Response(status=status, headers=headers)
-                place = response.header("Location")
-                if status in REDIRECTS and place is not None and hops:
+                response = Response(
+                    status=stream.answer.status, headers=dict(stream.answer.headers)
+                )
+                onward = _moved(request, response, operation) if hops else None
+                if onward is not None:
                     stream.answer.close()
-                    request, hops = _moved(request, place, operation), hops - 1
+                    request, hops = onward, hops - 1
                     continue
-                if 200 <= status < 300:
+                if 200 <= response.status < 300:
                     return stream
-                body = await stream.answer.content.read(ERROR_SIZE)
+                response = evolve(response, body=await stream.answer.content.read(ERROR_SIZE))
                 stream.answer.close()
-                response = evolve(response, body=body)
+                response = _without(proof, response)
                 error = _refusal(provider if own else None, operation, request, response)
                 keeper = account.keeper if account and own and is_first else None
                 token, is_first = await _another(keeper, token, error), False
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             stream.close()
             raise self._no_answer(provider, asked, operation, error) from _harmless(error)
-        except BaseException:
+        except BaseException as error:
             stream.close()
-            raise
+            # Among the variables of the frames below is what is sent.
+            raise error.with_traceback(None)  # noqa: B904 - the same error
 
     async def _get(
         self, request: Request, accept: str, proof: Mapping[str, str], is_counted: bool
@@ -579,7 +609,7 @@ class Stream:
 
     gate: asyncio.Semaphore = field(repr=False)
     failed: Callable[[Exception], TransportError] = field(repr=False)
-    answer: aiohttp.ClientResponse | None = None
+    answer: aiohttp.ClientResponse | None = field(default=None, repr=False)
     is_closed: bool = field(default=False, init=False)
     _holds: bool = field(default=False, init=False)
 
@@ -698,8 +728,20 @@ def _may_repeat(request: Request | TokenRequest, error: ProviderError) -> bool:
     )
 
 
-def _moved(request: Request, place: str, operation: str) -> Request:
-    """Return the request for where a redirect leads."""
+def _without(proof: Mapping[str, str], response: Response) -> Response:
+    """Take out of a refusal what proved who asks, for errors are kept and passed on.
+
+    What aiohttp gives cannot be pickled, and errors can.
+    """
+    secrets = [part for value in proof.values() for part in (value, value.partition(" ")[2])]
+    return purged(response, partial(without, secrets=secrets))
+
+
+def _moved(request: Request, response: Response, operation: str) -> Request | None:
+    """Return the request for where an answer leads on, if it does."""
+    place = response.header("Location")
+    if response.status not in REDIRECTS or place is None:
+        return None
     try:
         url = request.url.join(URL(place, encoded=True))
         host = url.host
@@ -749,8 +791,13 @@ def _said(error: Exception) -> str:
 
 
 def _harmless(error: Exception) -> Exception:
-    """Return the error without what aiohttp's carry: requests and proxies, credentials and all."""
-    return aiohttp.ClientError(_said(error)) if isinstance(error, aiohttp.ClientError) else error
+    """Return the error without what aiohttp's carry: requests and proxies, credentials and all.
+
+    So do the frames that it went through.
+    """
+    if isinstance(error, aiohttp.ClientError):
+        return aiohttp.ClientError(_said(error))
+    return type(error)(*error.args)
 
 
 def _check(least: int | None = None, **given: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncIterable, Container, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -252,3 +252,13 @@ class Response:
             return found
         wanted = name.lower()
         return next((v for k, v in self.headers.items() if k.lower() == wanted), None)
+
+
+def purged(response: Response, clean: Callable[[str], str]) -> Response:
+    """Return an answer with its texts made clean, in plain types that can be pickled."""
+    return evolve(
+        response,
+        # One character for each byte, so that the others stay as they are.
+        body=clean(response.body.decode("latin-1")).encode("latin-1"),
+        headers={name: clean(value) for name, value in response.headers.items()},
+    )
