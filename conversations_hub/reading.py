@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -89,7 +90,8 @@ class Records(Generic[P, T]):
         self, response: Response, body: bytes
     ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
         """Take from an answer's body what came, its translations, and what could not be read."""
-        try:
+        # What is raised while another error is handled would show that error's variables, too.
+        with suppress(msgspec.MsgspecError, RecursionError, TranslationError, *STUMBLES):
             answer = self._decode(body, self.payload)
             translate, records = self.translate, answer.records
             if response.keep_raw:
@@ -97,9 +99,8 @@ class Records(Generic[P, T]):
                 items = tuple([translate(p, Raw(source, i)) for i, p in enumerate(records)])
             else:
                 items = tuple([translate(p, None) for p in records])
-        except (msgspec.MsgspecError, RecursionError, TranslationError, *STUMBLES):
-            return self._one_by_one(response, body)
-        return answer, items, ()
+            return answer, items, ()
+        return self._one_by_one(response, body)
 
     def _decode(self, body: bytes, payload: Any) -> Answer[Any]:
         page = _page_decoder(payload, self.items, self.paging.reads).decode(body)
@@ -118,9 +119,10 @@ class Records(Generic[P, T]):
     ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
         """Take what can be taken: one broken record does not take its neighbours along."""
         source = Source(body, (self.items,) if self.items else ())
-        try:
+        apart = None
+        with suppress(msgspec.MsgspecError, RecursionError, *STUMBLES):
             apart = self._decode(body, Part)
-        except (msgspec.MsgspecError, RecursionError, *STUMBLES):
+        if apart is None:
             apart = self._loose(response, body)
         records: list[P] = []
         items: list[T] = []

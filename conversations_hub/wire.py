@@ -154,6 +154,12 @@ def upload(thing: Any) -> Upload:
     return thing if isinstance(thing, Upload) else Upload(thing)
 
 
+def place_of(url: URL) -> str:
+    """Return a URL without what may be secret in it, or somebody's number, for people to read."""
+    bare = url.with_query(None).with_fragment(None)
+    return str(bare.with_user(None) if bare.absolute else bare)
+
+
 @frozen(kw_only=True)
 class Request:
     """One HTTP request without credentials.
@@ -163,7 +169,7 @@ class Request:
     """
 
     method: str = "GET"
-    url: URL
+    url: URL = field(repr=place_of)
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes | None = field(default=None, repr=False)
     file: Upload | None = field(default=None, repr=False)
@@ -195,8 +201,7 @@ class Request:
     @property
     def place(self) -> str:
         """The URL without what may be secret in it, for people to read."""
-        url = self.url.with_query(None).with_fragment(None)
-        return str(url.with_user(None) if url.absolute else url)
+        return place_of(self.url)
 
     @property
     def query(self) -> dict[str, str]:

@@ -161,18 +161,15 @@ async def test_json_that_cannot_be_read_is_told_and_its_neighbours_are_delivered
             await hub.conversation("acme:1")
     assert caught.value.path
     assert CANARY not in told(caught.value)
-    found, errors = [], []
     async with answering(raw(whole)) as server, hub_at(server.url) as hub:
         pager = hub.conversations(on_error="continue")
-        async for one in pager:
-            found.append(one.ref.id)
+        found = [one.ref.id async for one in pager]
         errors = pager.errors
     assert len(errors) == 1
     assert isinstance(errors[0], TranslationError)
     assert CANARY not in told(errors[0])
-    # Where the brackets do not meet nobody knows where the neighbours are.
-    deep = record[-1:] in b"[" or b"[[" in record
-    assert found == ([] if deep else ["0", "2"])
+    # Where nobody sees its end nobody knows where its neighbours are.
+    assert found == ([] if b"[[" in record else ["0", "2"])
 
 
 @pytest.mark.parametrize("depth", range(20, 1200, 45))
@@ -338,8 +335,8 @@ def test_any_text_is_a_reference_or_says_why_not(text):
 
 
 HOSTILE_IDS = [
-    ".", "..", "a/b", "../../x", "%2e%2e", "%2F", "..%2f", "a?b=c", "a#b", "a\\b", "a;b", "\0", "\n",
-    "a\r\nX-Evil: 1", "\x7f", "\u202e", "ä", "\ud800", " ", "a b", "x" * 10_240, "//evil.test/",
+    ".", "..", "a/b", "../../x", "%2e%2e", "%2F", "..%2f", "a?b=c", "a#b", "a\\b", "a;b", "\0",
+    "\n", "a\r\nX-Evil: 1", "\x7f", "\u202e", "ä", "\ud800", " ", "a b", "x" * 10_240, "//evil.test/",
     "http://evil.test/", "@evil.test", ":80",
 ]  # fmt: skip
 
