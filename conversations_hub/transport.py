@@ -42,7 +42,7 @@ from conversations_hub.pace import Pace
 from conversations_hub.provider import Provider
 from conversations_hub.renewal import Keeper, keeper_of
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
-from conversations_hub.secret import shy, without
+from conversations_hub.secret import shy
 from conversations_hub.tokens import Token
 from conversations_hub.wire import Request, Response, purged, shifted
 
@@ -273,7 +273,7 @@ class Transport:
             if 200 <= response.status < 300:
                 return response
             # What aiohttp gives cannot be pickled, and errors can.
-            response = _without(proof, response)
+            response = evolve(response, headers=dict(response.headers))
             error = provider.error_for(operation, request, response)
             if not is_first or _is_gone(request):
                 raise error
@@ -306,7 +306,7 @@ class Transport:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised again
                 # Nor of those below, which are left out.
                 raise error.with_traceback(None)  # noqa: B904 - the same error
         line.busy = False
@@ -429,7 +429,7 @@ class Transport:
                 content = await self._content(answer, provider.name, "token")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again
             # Among the variables of the frames below is what is sent.
             raise error.with_traceback(None)  # noqa: B904 - the same error
         finally:
@@ -437,7 +437,8 @@ class Transport:
         response = Response(status=answer.status, body=content, headers=dict(answer.headers))
         if 200 <= answer.status < 300:
             return response
-        raise provider.refused(_without(asked.secrets, response), asked)
+        # A code is never issued to us, so that the provider does not know to hide it.
+        raise provider.refused(purged(response, asked.redact), asked)
 
     async def _opened(
         self,
@@ -480,14 +481,13 @@ class Transport:
                     return stream
                 response = evolve(response, body=await stream.answer.content.read(ERROR_SIZE))
                 stream.answer.close()
-                response = _without(proof, response)
                 error = _refusal(provider if own else None, operation, request, response)
                 keeper = account.keeper if account and own and is_first else None
                 token, is_first = await _another(keeper, token, error), False
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             stream.close()
             raise self._no_answer(provider, asked, operation, error) from _harmless(error)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again
             stream.close()
             # Among the variables of the frames below is what is sent.
             raise error.with_traceback(None)  # noqa: B904 - the same error
@@ -726,15 +726,6 @@ def _may_repeat(request: Request | TokenRequest, error: ProviderError) -> bool:
     return isinstance(error, RateLimitError) or (
         isinstance(error, TransportError) and not error.sent
     )
-
-
-def _without(proof: Mapping[str, str], response: Response) -> Response:
-    """Take out of a refusal what proved who asks, for errors are kept and passed on.
-
-    What aiohttp gives cannot be pickled, and errors can.
-    """
-    secrets = [part for value in proof.values() for part in (value, value.partition(" ")[2])]
-    return purged(response, partial(without, secrets=secrets))
 
 
 def _moved(request: Request, response: Response, operation: str) -> Request | None:
