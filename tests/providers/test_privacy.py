@@ -98,6 +98,10 @@ class Shown:
         self.texts += [repr(getattr(error, name)) for name in vars(error)]
         self.texts += traceback.format_exception(error)
         whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+        one = whole
+        while one is not None:
+            one.stack[:] = [frame for frame in one.stack if frame.filename != __file__]
+            one = one.__cause__ or one.__context__
         self.texts += whole.format()
         if isinstance(error, HubError):
             self.texts += [ascii(pickle.dumps(error)), pprint.pformat(vars(error))]
@@ -349,7 +353,7 @@ def test_a_provider_shows_no_credential(name):
         if attrs.has(type(thing)):
             shown += [repr(attrs.asdict(thing, recurse=False)), repr(attrs.astuple(thing))]
         shown += [repr(getattr(thing, "__dict__", ""))]
-        with suppress(TypeError):
+        with suppress(TypeError, AttributeError, pickle.PicklingError):
             shown.append(ascii(pickle.dumps(thing)))
         assert not [text for text in shown if CANARY in text], type(thing)
 
@@ -366,3 +370,71 @@ async def test_a_pickled_refusal_leaves_the_caller_s_words_at_home():
     assert (copy.cause.status, copy.cause.request.method) == (500, "POST")
     assert copy.cause.request.body is None
     assert caught.value.cause.request.body
+
+
+APP = {"client_id": "an-app", "client_secret": "canary-client-secret"}
+FIRST = {"token": "canary-first-token", "refresh_token": "canary-first-refresh"}
+ISSUED = {"access_token": "canary-access", "refresh_token": "canary-refresh", "expires_in": 3600}
+
+
+def said(**changes):
+    return json_response({**ISSUED, **changes})
+
+
+def echoed(status):
+    def answer(form):
+        told = " ".join(form.values())
+        body = {"error": told, "error_description": told, "errorCode": told}
+        return json_response(body, status, {"X-Echo": told})
+
+    return answer
+
+
+ENDPOINTS = {
+    "no token in it": lambda _: said(access_token=["canary-access"]),
+    "a token that cannot be sent": lambda _: said(access_token="canary-access\r\nX: 1"),
+    "no JSON": lambda _: web.Response(text="canary-access <html>"),
+    "an echo of 400": echoed(400),
+    "an echo of 401": echoed(401),
+    "an echo of 429": echoed(429),
+    "an echo of 500": echoed(500),
+    "a reset": None,
+    "no answer": "hang",
+    "a good token": lambda _: said(),
+}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
+@pytest.mark.parametrize("name", ["clio", "circuit"])
+async def test_issued_tokens_and_what_they_are_issued_for_are_not_shown(serve, name, endpoint):
+    """Whatever the token endpoint does, and when the API repeats the token afterwards."""
+
+    async def answer(request):
+        if "/oauth/" not in request.path:
+            return echo(request, set(request.headers["Authorization"].split()), 401)
+        form = await request.post()
+        if endpoint is None:
+            return await reset(request)
+        return await hang(request) if endpoint == "hang" else endpoint(form)
+
+    cls, url = load(name), await serve(answer)
+    made, api = [{**APP}, {**APP, **FIRST}], {"clio": "/api/v4", "circuit": "/rest/v2"}[name]
+    count = 0
+    with watching() as shown:
+        for given in made:
+            provider = cls(base_url=url + api, redirect_uri="https://example.org/", **given)
+            options = {"timeout": 0.05, "deadline": 0.2, "retries": 0}
+            async with ConversationsHub(provider, **options) as hub:
+                for ask in (
+                    lambda hub=hub: hub.authorize(name, code="canary-code-of-a-user"),
+                    lambda hub=hub: hub.run(hub.conversation(f"{name}:1")),
+                    lambda hub=hub: hub.download(Attachment(url=f"{url}{api}/file")).read(),
+                ):
+                    try:
+                        await ask()
+                    except HubError as error:
+                        count += 1
+                        shown.error(error)
+                shown.texts += [pretty_repr(hub._transport._accounts), pretty_repr(hub.providers)]
+    assert count > 3
+    assert shown.holds("canary") == {}
