@@ -412,21 +412,7 @@ class Transport:
     async def _issued(self, provider: OAuthProvider, asked: TokenRequest, line: _Line) -> Response:
         try:
             line.busy = True
-            async with self._session().post(
-                asked.url,
-                data=asked.form,
-                headers={
-                    "Accept": "application/json",
-                    "User-Agent": self.user_agent,
-                    **asked.headers,
-                },
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=self._limits,
-                proxy=self.proxy,
-                ssl=self.ssl,
-            ) as answer:
-                content = await self._content(answer, provider.name, "token")
+            response = await self._posted(provider, asked)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
         except BaseException as error:  # noqa: BLE001 - raised again
@@ -434,11 +420,28 @@ class Transport:
             raise error.with_traceback(None)  # noqa: B904 - the same error
         finally:
             line.busy = False
-        response = Response(status=answer.status, body=content, headers=dict(answer.headers))
-        if 200 <= answer.status < 300:
+        if 200 <= response.status < 300:
             return response
         # A code is never issued to us, so that the provider does not know to hide it.
         raise provider.refused(purged(response, asked.redact), asked)
+
+    async def _posted(self, provider: Provider, asked: TokenRequest) -> Response:
+        async with self._session().post(
+            asked.url,
+            data=asked.form,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **asked.headers,
+            },
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=self._limits,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, "token")
+        return Response(status=answer.status, body=content, headers=dict(answer.headers))
 
     async def _opened(
         self,
