@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from io import BytesIO
 from types import TracebackType
 from typing import Self
 
@@ -86,16 +88,23 @@ class Download:
             self.close()
             raise
         self._count += len(chunk)
-        self._check(self._count)
         if not chunk:
             self._over = True
             self.close()
             raise StopAsyncIteration
-        return chunk
+        if self._limit is None or self._count <= self._limit:
+            return chunk
+        del chunk
+        raise self._too_large(self._limit)
 
     async def read(self) -> bytes:
         """Return all of it; `TooLargeError` past the limit."""
-        return b"".join([chunk async for chunk in self])
+        # The file is not among the variables of a frame that an error goes through.
+        found = BytesIO()
+        with suppress(StopAsyncIteration):
+            while True:
+                found.write(await anext(self))
+        return found.getvalue()
 
     async def _opened(self) -> Stream:
         if self._error is not None:
@@ -105,8 +114,12 @@ class Download:
             self._stream = await self._fetcher.transport.open(self._provider, request, OPERATION)
             if self._closed:
                 self._stream.close()
-            elif self._stream.header("Content-Encoding") is None:
-                self._check(self.size or 0)
+            elif (
+                self._limit is not None
+                and (self.size or 0) > self._limit
+                and self._stream.header("Content-Encoding") is None
+            ):
+                raise self._too_large(self._limit)
         if self._stream is None or self._closed:
             raise ConfigurationError("this download is closed; ask for the file again")
         return self._stream
@@ -121,14 +134,14 @@ class Download:
         asked = Question(provider=self._provider.name, name=OPERATION)
         return await self._fetcher.run(evolve(where, question=asked))
 
-    def _check(self, size: int) -> None:
-        if self._limit is not None and size > self._limit:
-            error = TooLargeError(
-                f"the file has more than the {self._limit:,} bytes of limit=",
+    def _too_large(self, limit: int) -> ProviderError:
+        return self._failed(
+            TooLargeError(
+                f"the file has more than the {limit:,} bytes of limit=",
                 provider=self._provider.name if self._provider else None,
                 operation=OPERATION,
             )
-            raise self._failed(error)
+        )
 
     def _failed(self, error: ProviderError) -> ProviderError:
         """Remember what went wrong, so that no further step looks like the end."""

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 if TYPE_CHECKING:
     from conversations_hub.recipes import Call, Outcome
     from conversations_hub.wire import Request, Response
@@ -118,7 +120,10 @@ class AmbiguousWriteError(ProviderError):
 
 
 class StatusError(ProviderError):
-    """The provider answered, and said no."""
+    """The provider answered, and said no.
+
+    A copy that was pickled has no body of the request, which is the caller's own words.
+    """
 
     def __init__(
         self,
@@ -139,6 +144,10 @@ class StatusError(ProviderError):
         self.code: str | None = code
         self.request_id: str | None = request_id
         self.retry_after: float | None = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        request = None if self.request is None else evolve(self.request, body=None)
+        return type(self), self.args, {**self.__dict__, "request": request}
 
 
 class InvalidRequestError(StatusError):

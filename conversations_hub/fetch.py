@@ -236,8 +236,14 @@ def operation_of(recipe: Recipe) -> str:
 
 
 def placed(error: ProviderError, provider: Provider, operation: str) -> ProviderError:
-    """Say which provider and which operation an error that a pure function raised belongs to."""
+    """Say which provider and which operation an error that a pure function raised belongs to.
+
+    The frames of what read an answer have people's words among their variables, and are left out.
+    """
     error.provider, error.operation = provider.name, operation
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__, one = None, one.__cause__
     return error
 
 

@@ -35,6 +35,7 @@ from conversations_hub.provider import Provider, check_order
 from conversations_hub.providers import configured
 from conversations_hub.questions import File
 from conversations_hub.recipes import Call, Listing
+from conversations_hub.secret import Shy
 from conversations_hub.team import Team, resumed, team_of
 from conversations_hub.transport import Transport
 from conversations_hub.wire import Request
@@ -416,6 +417,8 @@ class ConversationsHub:
         The code is in the address that `authorization_url` sent the browser to, see
         `authorization_code`. It is good for one try: where its answer is lost, send the user again.
         """
+        check("code", code, str)
+        code = Shy(code)
         await self._transport.authorize(self._chosen(provider), code)
 
     async def deauthorize(self, provider: str | type[Provider] | Provider) -> None:

@@ -22,7 +22,7 @@ from conversations_hub.errors import (
     TranslationError,
 )
 from conversations_hub.provider import Provider, json_object, secret_field, text_field
-from conversations_hub.secret import Secret, revealed
+from conversations_hub.secret import Secret, revealed, without
 from conversations_hub.stores import MemoryStore
 from conversations_hub.tokens import Token, TokenSource, TokenStore
 from conversations_hub.wire import Request, Response
@@ -50,6 +50,11 @@ class TokenRequest:
     def place(self) -> str:
         """Where it goes, for people to read."""
         return self.request.place
+
+    def redact(self, text: str) -> str:
+        """Take what is secret of it out of a text."""
+        told = {"grant_type", "client_id", "redirect_uri", "scope"}
+        return without(text, [value for name, value in self.form.items() if name not in told])
 
 
 def _is_token(provider: Any, _: Any, token: Any) -> None:
@@ -213,6 +218,7 @@ class OAuthProvider(Provider):
         body = json_object(response)
         access, refresh = body.get("access_token"), body.get("refresh_token")
         if not isinstance(access, str) or not is_plain(access):
+            del body, access, refresh  # from what a traceback may take along
             raise TranslationError(
                 "the token endpoint gave no token that can be sent",
                 path="access_token",

@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus
 from attrs import frozen
 from yarl import URL
 
+from conversations_hub.arguments import named
 from conversations_hub.errors import PagingError
 from conversations_hub.reading import Answer
 from conversations_hub.wire import SEEN_COUNT, Request
@@ -82,7 +83,7 @@ def _truth(more: Any) -> bool:
         return True
     if more in (False, None, "false"):
         return False
-    raise PagingError(f"{more!r} does not say whether there is more")
+    raise PagingError(f"{named(more)} does not say whether there is more")
 
 
 @frozen(kw_only=True)
@@ -147,9 +148,11 @@ class PageTokenPaging:
         except ValueError as cause:
             raise PagingError("the next link is not a URL") from cause
         if not ours or url.user or url.password:
-            raise PagingError(f"the next link leads to {url.host}, not to {request.url.host}")
+            raise PagingError(
+                f"the next link leads to {str(url.host)[:100]}, not to {request.url.host}"
+            )
         if not _same_path(request.url.raw_path, url.raw_path):
-            raise PagingError(f"the next link leads to {url.raw_path}, another list")
+            raise PagingError(f"the next link leads to {url.raw_path[:200]}, another list")
         return url.raw_query_string
 
     def _theirs(self, url: URL) -> bool:

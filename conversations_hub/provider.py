@@ -31,13 +31,14 @@ from conversations_hub.models import Attachment, Author, Ref
 from conversations_hub.questions import SHARED, File, Questions
 from conversations_hub.recipes import Call, Question, Recipe, Runner
 from conversations_hub.retrying import seconds_to_wait
-from conversations_hub.secret import Secret
+from conversations_hub.secret import Secret, without
 from conversations_hub.wire import (
     QueryValue,
     Request,
     Response,
     Upload,
     path_segment,
+    purged,
     query_text,
     upload,
 )
@@ -362,11 +363,7 @@ class Provider(Questions):
 
     def redact(self, text: str) -> str:
         """Take this provider's credentials out of a text, and what they are sent as."""
-        for secret in sorted(self.secrets(), key=len, reverse=True):
-            # What is shorter is found by chance in any text.
-            if len(secret) > 5:
-                text = text.replace(secret, "***")
-        return text
+        return without(text, self.secrets())
 
     def error_for(self, operation: str, request: Request, response: Response) -> StatusError:
         """Return what a refusal is: who refused what, why, and what to do about it."""
@@ -386,9 +383,9 @@ class Provider(Questions):
             operation=operation,
             # A stream cannot be pickled, and has been read.
             request=evolve(request, file=None) if request.file else request,
-            response=response,
+            response=purged(response, self.redact),
             code=told,
-            request_id=problem.request_id,
+            request_id=self.redact(problem.request_id) if problem.request_id else None,
             retry_after=seconds_to_wait(response.header("Retry-After")),
         )
 

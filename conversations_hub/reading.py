@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -21,6 +23,8 @@ T = TypeVar("T")
 # A part of a payload that is left as it is, to be read by `part`.
 Part = msgspec.Raw
 ABSENT = Part(b"null")
+
+MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}(?=;|\s|$)", re.IGNORECASE)
 
 # What a translation may stumble over in a payload whose types are right.
 STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
@@ -86,7 +90,8 @@ class Records(Generic[P, T]):
         self, response: Response, body: bytes
     ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
         """Take from an answer's body what came, its translations, and what could not be read."""
-        try:
+        # What is raised while another error is handled would show that error's variables, too.
+        with suppress(msgspec.MsgspecError, RecursionError, TranslationError, *STUMBLES):
             answer = self._decode(body, self.payload)
             translate, records = self.translate, answer.records
             if response.keep_raw:
@@ -94,9 +99,8 @@ class Records(Generic[P, T]):
                 items = tuple([translate(p, Raw(source, i)) for i, p in enumerate(records)])
             else:
                 items = tuple([translate(p, None) for p in records])
-        except (msgspec.MsgspecError, RecursionError, TranslationError, *STUMBLES):
-            return self._one_by_one(response, body)
-        return answer, items, ()
+            return answer, items, ()
+        return self._one_by_one(response, body)
 
     def _decode(self, body: bytes, payload: Any) -> Answer[Any]:
         page = _page_decoder(payload, self.items, self.paging.reads).decode(body)
@@ -115,9 +119,10 @@ class Records(Generic[P, T]):
     ) -> tuple[Answer[P], tuple[T, ...], tuple[tuple[int, TranslationError], ...]]:
         """Take what can be taken: one broken record does not take its neighbours along."""
         source = Source(body, (self.items,) if self.items else ())
-        try:
+        apart = None
+        with suppress(msgspec.MsgspecError, RecursionError, *STUMBLES):
             apart = self._decode(body, Part)
-        except (msgspec.MsgspecError, RecursionError, *STUMBLES):
+        if apart is None:
             apart = self._loose(response, body)
         records: list[P] = []
         items: list[T] = []
@@ -245,12 +250,20 @@ def decoded(response: Response, body: bytes) -> Any:
     except RecursionError as cause:
         raise TranslationError("the answer is nested too deeply to be read", path="$") from cause
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
-        kind = response.header("Content-Type") or "no content type"
-        what = "an empty body" if not body.strip() else f"{len(body)} bytes of {kind}"
+        what = "an empty body" if not body.strip() else f"{len(body)} bytes of {_kind(response)}"
         raise TranslationError(
             f"HTTP {response.status} brought {what}, not JSON; check base_url and any proxy",
             path="$",
         ) from cause
+
+
+def _kind(response: Response) -> str:
+    """Return the media type without what stands beside it, which may be anything."""
+    told = response.header("Content-Type")
+    if told is None:
+        return "no content type"
+    found = MEDIA_TYPE.match(told)
+    return found[0] if found else "an unknown type"
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from hmac import compare_digest
 from typing import Any, NoReturn, Self
 
@@ -52,6 +53,29 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled; hand the credential over where it is needed")
+
+
+class Shy(str):
+    """A text that has to be one, but shows as `***` among others, as in a dict or a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+
+def shy(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return texts that do not show."""
+    return {name: Shy(text) for name, text in texts.items()}
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """Take secrets out of a text, the longest first, since one may be in another."""
+    for one in sorted(secrets, key=len, reverse=True):
+        # What is shorter is found by chance in any text.
+        if len(one) > 5:
+            text = text.replace(one, HIDDEN)
+    return text
 
 
 def secret(text: str | Secret) -> Secret:

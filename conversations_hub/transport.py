@@ -42,8 +42,9 @@ from conversations_hub.pace import Pace
 from conversations_hub.provider import Provider
 from conversations_hub.renewal import Keeper, keeper_of
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
+from conversations_hub.secret import shy
 from conversations_hub.tokens import Token
-from conversations_hub.wire import Request, Response, shifted
+from conversations_hub.wire import Request, Response, purged, shifted
 
 A = TypeVar("A")
 
@@ -62,6 +63,8 @@ ERROR_SIZE = 65_536
 SURE, UNSURE = timedelta(seconds=2), timedelta(minutes=5)
 # aiohttp's errors quote addresses with their passwords and queries.
 UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
+# Those about garbled answers quote them: a header, a line of what may be people's words.
+QUOTED = re.compile(r"[:\s]*(?<!message=)(\bb)?['\"].*", re.DOTALL)
 
 log: logging.Logger = logging.getLogger("conversations_hub.transport")
 
@@ -99,6 +102,9 @@ class Transport:
         _check(timeout=self.timeout, deadline=self.deadline)
         _check(least=0, retries=self.retries)
         _check(least=1, connections=self.connections, answer_limit=self.answer_limit)
+        agent = self.user_agent
+        if not (isinstance(agent, str) and agent.isascii() and agent.isprintable()):
+            raise ConfigurationError(f"user_agent cannot stand in a header: {agent!r}")
         # The pool's own queue would eat into the time of an attempt, so callers queue here.
         self._gate = asyncio.Semaphore(self.connections)
         connecting = min(CONNECTING, self.timeout)
@@ -253,7 +259,7 @@ class Transport:
         rates = provider.rates(request)
         token, is_first = await account.keeper.token() if account.keeper else None, True
         while True:
-            proof = bearer(token.access) if token else provider.auth_headers()
+            proof = shy(bearer(token.access) if token else provider.auth_headers())
             if rates or not account.pace.is_quiet:
                 async with self._turn(account.pace, rates, line), self._gate:
                     response = await self._exchange(
@@ -286,33 +292,57 @@ class Transport:
     ) -> Response:
         """Send one request and read its answer, whatever that says."""
         with ExitStack() if request.file else NO_FILES as files:
-            body = await self._body(request, files) if files else request.body
-            session = self._session()
+            # What is sent is among the variables of no frame that an error goes through.
+            sending = self._response(
+                provider,
+                request,
+                operation,
+                proof,
+                await self._body(request, files) if files else request.body,
+                is_counted=is_counted,
+            )
             line.busy = True
             try:
-                async with session.request(
-                    request.method,
-                    request.url,
-                    headers={
-                        "Accept": "application/json",
-                        "User-Agent": self.user_agent,
-                        **request.headers,
-                        **proof,
-                    },
-                    data=body,
-                    # aiohttp would send some credentials along to another host.
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    middlewares=_middlewares(session, request.is_write or is_counted),
-                    timeout=self._limits if request.file is None else self._unlimited,
-                    proxy=self.proxy,
-                    ssl=self.ssl,
-                ) as answer:
-                    content = await self._content(answer, provider.name, operation)
+                response = await sending
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)
+            except BaseException as error:  # noqa: BLE001 - raised again
+                # Nor of those below, which are left out.
+                raise error.with_traceback(None)  # noqa: B904 - the same error
         line.busy = False
+        return response
+
+    async def _response(
+        self,
+        provider: Provider,
+        request: Request,
+        operation: str,
+        proof: Mapping[str, str],
+        body: Any,
+        *,
+        is_counted: bool,
+    ) -> Response:
+        session = self._session()
+        async with session.request(
+            request.method,
+            request.url,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **request.headers,
+                **proof,
+            },
+            data=body,
+            # aiohttp would send some credentials along to another host.
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=_middlewares(session, request.is_write or is_counted),
+            timeout=self._limits if request.file is None else self._unlimited,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, operation)
         return Response(status=answer.status, body=content, headers=answer.headers)
 
     async def _content(self, answer: aiohttp.ClientResponse, name: str, operation: str) -> bytes:
@@ -383,29 +413,36 @@ class Transport:
     async def _issued(self, provider: OAuthProvider, asked: TokenRequest, line: _Line) -> Response:
         try:
             line.busy = True
-            async with self._session().post(
-                asked.url,
-                data=asked.form,
-                headers={
-                    "Accept": "application/json",
-                    "User-Agent": self.user_agent,
-                    **asked.headers,
-                },
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=self._limits,
-                proxy=self.proxy,
-                ssl=self.ssl,
-            ) as answer:
-                content = await self._content(answer, provider.name, "token")
+            response = await self._posted(provider, asked)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
+        except BaseException as error:  # noqa: BLE001 - raised again
+            # Among the variables of the frames below is what is sent.
+            raise error.with_traceback(None)  # noqa: B904 - the same error
         finally:
             line.busy = False
-        response = Response(status=answer.status, body=content, headers=dict(answer.headers))
-        if 200 <= answer.status < 300:
+        if 200 <= response.status < 300:
             return response
-        raise provider.refused(response, asked)
+        # A code is never issued to us, so that the provider does not know to hide it.
+        raise provider.refused(purged(response, asked.redact), asked)
+
+    async def _posted(self, provider: Provider, asked: TokenRequest) -> Response:
+        async with self._session().post(
+            asked.url,
+            data=asked.form,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **asked.headers,
+            },
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=self._limits,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, "token")
+        return Response(status=answer.status, body=content, headers=dict(answer.headers))
 
     async def _opened(
         self,
@@ -431,32 +468,33 @@ class Transport:
                     if provider and account and own:
                         if account.keeper and token is None:
                             token = await account.keeper.token()
-                        proof = bearer(token.access) if token else provider.auth_headers()
+                        proof = shy(bearer(token.access) if token else provider.auth_headers())
                         rates = provider.rates(request)
                         await turn.enter_async_context(self._turn(account.pace, rates, line))
                     await stream.enter()
                     stream.answer = await self._get(request, accept, proof, bool(rates))
-                status, headers = stream.answer.status, dict(stream.answer.headers)
-                response = Response(status=status, headers=headers)
-                place = response.header("Location")
-                if status in REDIRECTS and place is not None and hops:
+                response = Response(
+                    status=stream.answer.status, headers=dict(stream.answer.headers)
+                )
+                onward = _moved(request, response, operation) if hops else None
+                if onward is not None:
                     stream.answer.close()
-                    request, hops = _moved(request, place, operation), hops - 1
+                    request, hops = onward, hops - 1
                     continue
-                if 200 <= status < 300:
+                if 200 <= response.status < 300:
                     return stream
-                body = await stream.answer.content.read(ERROR_SIZE)
+                response = evolve(response, body=await stream.answer.content.read(ERROR_SIZE))
                 stream.answer.close()
-                response = evolve(response, body=body)
                 error = _refusal(provider if own else None, operation, request, response)
                 keeper = account.keeper if account and own and is_first else None
                 token, is_first = await _another(keeper, token, error), False
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             stream.close()
             raise self._no_answer(provider, asked, operation, error) from _harmless(error)
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - raised again
             stream.close()
-            raise
+            # Among the variables of the frames below is what is sent.
+            raise error.with_traceback(None)  # noqa: B904 - the same error
 
     async def _get(
         self, request: Request, accept: str, proof: Mapping[str, str], is_counted: bool
@@ -575,7 +613,7 @@ class Stream:
 
     gate: asyncio.Semaphore = field(repr=False)
     failed: Callable[[Exception], TransportError] = field(repr=False)
-    answer: aiohttp.ClientResponse | None = None
+    answer: aiohttp.ClientResponse | None = field(default=None, repr=False)
     is_closed: bool = field(default=False, init=False)
     _holds: bool = field(default=False, init=False)
 
@@ -694,8 +732,11 @@ def _may_repeat(request: Request | TokenRequest, error: ProviderError) -> bool:
     )
 
 
-def _moved(request: Request, place: str, operation: str) -> Request:
-    """Return the request for where a redirect leads."""
+def _moved(request: Request, response: Response, operation: str) -> Request | None:
+    """Return the request for where an answer leads on, if it does."""
+    place = response.header("Location")
+    if response.status not in REDIRECTS or place is None:
+        return None
     try:
         url = request.url.join(URL(place, encoded=True))
         host = url.host
@@ -739,12 +780,19 @@ def _pause(error: ProviderError, planned: Iterator[float], clock: asyncio.Timeou
 def _said(error: Exception) -> str:
     """Return what an error says, on one line."""
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        text = QUOTED.sub("", text)
     return UNTOLD.sub("", f"{type(error).__name__.strip('_')}: {' '.join(text.split())}")
 
 
 def _harmless(error: Exception) -> Exception:
-    """Return the error without what aiohttp's carry: requests and proxies, credentials and all."""
-    return aiohttp.ClientError(_said(error)) if isinstance(error, aiohttp.ClientError) else error
+    """Return the error without what aiohttp's carry: requests and proxies, credentials and all.
+
+    So do the frames that it went through.
+    """
+    if isinstance(error, aiohttp.ClientError):
+        return aiohttp.ClientError(_said(error))
+    return type(error)(*error.args)
 
 
 def _check(least: int | None = None, **given: Any) -> None:

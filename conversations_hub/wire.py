@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncIterable, Container, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -161,6 +161,12 @@ TOTAL = "total"
 SUMS = frozenset({SEEN_COUNT, TOTAL})
 
 
+def place_of(url: URL) -> str:
+    """Return a URL without what may be secret in it, or somebody's number, for people to read."""
+    bare = url.with_query(None).with_fragment(None)
+    return str(bare.with_user(None) if bare.absolute else bare)
+
+
 @frozen(kw_only=True)
 class Request:
     """One HTTP request without credentials.
@@ -170,7 +176,7 @@ class Request:
     """
 
     method: str = "GET"
-    url: URL
+    url: URL = field(repr=place_of)
     headers: Mapping[str, str] = field(factory=dict)
     body: bytes | None = field(default=None, repr=False)
     file: Upload | None = field(default=None, repr=False)
@@ -202,8 +208,7 @@ class Request:
     @property
     def place(self) -> str:
         """The URL without what may be secret in it, for people to read."""
-        url = self.url.with_query(None).with_fragment(None)
-        return str(url.with_user(None) if url.absolute else url)
+        return place_of(self.url)
 
     @property
     def query(self) -> dict[str, str]:
@@ -263,3 +268,13 @@ class Response:
             return found
         wanted = name.lower()
         return next((v for k, v in self.headers.items() if k.lower() == wanted), None)
+
+
+def purged(response: Response, clean: Callable[[str], str]) -> Response:
+    """Return an answer with its texts made clean, in plain types that can be pickled."""
+    return evolve(
+        response,
+        # One character for each byte, so that the others stay as they are.
+        body=clean(response.body.decode("latin-1")).encode("latin-1"),
+        headers={name: clean(value) for name, value in response.headers.items()},
+    )
