@@ -28,6 +28,7 @@ from yarl import URL
 
 from conversations_hub.budget import Budget, Rate
 from conversations_hub.errors import (
+    UNDER_WAY,
     ConfigurationError,
     ProviderError,
     RateLimitError,
@@ -283,6 +284,10 @@ class Transport:
                     ssl=self.ssl,
                 ) as answer:
                     content = await answer.read()
+            except asyncio.CancelledError as error:
+                if request.is_write:
+                    error.add_note(UNDER_WAY)
+                raise
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)

@@ -9,6 +9,14 @@ SERVERS = ("RequestHandler.", "web_", "Server.")
 PATIENCE = 2.0
 
 
+async def outcome(task):
+    """Return what a task came to; `gather` would make a new error of a cancellation."""
+    try:
+        return await task
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is
+        return error
+
+
 @define
 class Stepped(Coroutine):
     """A coroutine that cancels its own task when it waits for the n-th time."""
@@ -55,7 +63,7 @@ class Turned:
 
         loop._run_once = counted
         try:
-            return await asyncio.gather(task, return_exceptions=True)
+            return await outcome(task)
         finally:
             del loop._run_once
 
@@ -68,11 +76,9 @@ async def cancelled_at(work, at, how):
     """
     if how == "turn":
         turned = Turned(work, at)
-        (result,) = await turned.result()
-        return result, turned.steps
+        return await turned.result(), turned.steps
     stepped = Stepped(work, at)
-    (result,) = await asyncio.gather(asyncio.create_task(stepped), return_exceptions=True)
-    return result, stepped.steps
+    return await outcome(asyncio.create_task(stepped)), stepped.steps
 
 
 def tasks():

@@ -309,7 +309,7 @@ async def cancelled(scene, stage, at, how):
             assert await rested(hub, before) == {}
             assert (await hub.conversation(stage.where)).ref == stage.where
         if scene.writes:
-            await is_told(scene, stage, messages, over=steps < at or at < 1)
+            await is_told(scene, stage, messages, result, over=steps < at or at < 1)
     assert await rested(hub, before) == {}
     assert broken == []
     return steps
@@ -341,8 +341,11 @@ async def is_resumed(stage):
     assert Counter(stage.got + again) == Counter(truth)
 
 
-async def is_told(scene, stage, before, *, over):
-    """It was done once or not at all, and there is a way to go on."""
+async def is_told(scene, stage, before, result, *, over):
+    """It was done once or not at all; what may have been done was said, and how to go on."""
+    done = set(stage.api.message_ids(stage.where.id)) - set(before)
+    if not over and done and scene.work is not read_back:
+        assert "it may have been done" in str(result.__notes__)
     if scene.work is sent_once:
         await sent_once(stage)
         over = True
