@@ -110,12 +110,19 @@ class Pool(Generic[K, V]):
         self._room.set()
         return self.results.popleft()
 
+    def take_back(self, results: list[Result[K, V]]) -> None:
+        """Let results come again, before the others."""
+        self._given -= len(results)
+        self.results.extendleft(reversed(results))
+
     def cancel(self) -> list[asyncio.Task[None]]:
         """Stop everything; what was stopped can be waited for."""
         # The loop may be gone before whoever waited is.
         ending = [task for task in self._tasks if not task.get_loop().is_closed()]
         for task in ending:
-            task.cancel()
+            # A second time would break off what it does to end.
+            if not task.cancelling():
+                task.cancel()
         return ending
 
     def _spawn(self, work: Any) -> None:
@@ -246,8 +253,17 @@ class Bulk(AsyncIterator[Result[K, V]]):
         return result
 
     async def collect(self) -> list[Result[K, V]]:
-        """Return all results that are left."""
-        return [result async for result in self]
+        """Return all results that are left; one that is cancelled has taken none."""
+        found: list[Result[K, V]] = []
+        try:
+            async for result in self:
+                found.append(result)  # noqa: PERF401 - what was found must not be lost
+        except BaseException:
+            self._pool.take_back(found)
+            self.done -= len(found)
+            self.failed -= sum(result.error is not None for result in found)
+            raise
+        return found
 
     async def __aenter__(self) -> Self:
         return self
@@ -267,7 +283,8 @@ class Bulk(AsyncIterator[Result[K, V]]):
     async def aclose(self) -> None:
         """Stop everything for good; a second time does nothing."""
         self._closed = True
-        await asyncio.gather(*self._pool.cancel(), return_exceptions=True)
+        if ending := self._pool.cancel():
+            await asyncio.wait(ending)
 
 
 @asynccontextmanager

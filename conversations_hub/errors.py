@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from conversations_hub.wire import Request, Response
 
 
+UNDER_WAY = "a write was under way"
+"""What a cancellation is noted with where it met one, for whoever knows what was to be written."""
+
+
 class HubError(Exception):
     """The root of everything this package raises."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve, field, frozen, mutable
 
 from conversations_hub.errors import (
+    UNDER_WAY,
     AmbiguousWriteError,
     HubError,
     PagingError,
@@ -89,6 +90,20 @@ def fate_of(
         ),
     )
     return fate, last.attempt
+
+
+def explain(error: asyncio.CancelledError, step: Write, written: Write | None) -> None:
+    """Say in a note what a cancelled call may have written."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    sent = UNDER_WAY in notes
+    if sent:
+        notes.remove(UNDER_WAY)
+    unsure = sent and step.is_seen
+    if unsure or written is not None:
+        error.add_note(
+            f"{'it may have been done' if unsure else 'a part of it was done'}; "
+            "read it back to find out before you repeat it"
+        )
 
 
 def _in_part(outcome: Outcome[Any]) -> Outcome[Any]:

@@ -18,7 +18,7 @@ from conversations_hub.errors import (
     StatusError,
     TranslationError,
 )
-from conversations_hub.fates import Memory, Write, fate_of, looks
+from conversations_hub.fates import Memory, Write, explain, fate_of, looks
 from conversations_hub.models import Author, Message, Participant, Ref
 from conversations_hub.people import Directory, named, nameless
 from conversations_hub.provider import Provider
@@ -123,8 +123,9 @@ class Fetcher:
                 if fate is error:
                     raise
                 raise fate from error
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 self._memory.remember(*made)
+                explain(error, step, written)
                 raise
             if done and step.is_seen:
                 written = step

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import cache, partial
 from ssl import SSLContext
@@ -151,11 +151,15 @@ class ConversationsHub:
 
     async def aclose(self) -> None:
         """Close the connections that were opened here; a second time does nothing."""
-        await asyncio.gather(*(bulk.aclose() for bulk in list(self._bulks)))
-        for download in list(self._downloads):
-            download.close()
-        await asyncio.gather(*(pager.aclose() for pager in list(self._pagers)))
-        await self._transport.aclose()
+        # Whoever is cancelled while it waits closes the rest all the same.
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._transport.aclose)
+            for pager in self._pagers:
+                closing.push_async_callback(pager.aclose)
+            for bulk in self._bulks:
+                closing.push_async_callback(bulk.aclose)
+            for download in self._downloads:
+                closing.callback(download.close)
 
     def conversations(
         self,

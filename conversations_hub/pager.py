@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import zip_longest
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
+
+from attrs import evolve, frozen
 
 from conversations_hub import checkpoint as saving
 from conversations_hub.errors import (
@@ -29,6 +32,22 @@ def check_limit(limit: int | None) -> None:
     """Refuse what is no number of items."""
     if limit is not None and not (isinstance(limit, int) and limit >= 0):
         raise ConfigurationError("limit is a number of items, or None for all")
+
+
+@frozen
+class Taking(Generic[T]):
+    """A page on its way to the consumer, and what is wanted of it."""
+
+    walk: Walk[T]
+    batch: Batch[T]
+    entries: list[T | TranslationError]
+    before: frozenset[str]
+    """What of it and of later pages the consumer had before a checkpoint was saved."""
+
+    @property
+    def keys(self) -> set[str]:
+        """What the wanted entries are known by."""
+        return {key_of(entry) for entry in self.entries}
 
 
 class Pager(AsyncIterator[T]):
@@ -70,10 +89,13 @@ class Pager(AsyncIterator[T]):
                     team.seen.update(walk.next.note.get("seen", ()) if walk.next else ())
         self._arrived = asyncio.Event()
         self._closed = False
-        self._walk: Walk[T] | None = None
-        self._batch: Batch[T] | None = None
+        self._page: Taking[T] | None = None
         self._entries: list[T | TranslationError] = []
         self._at = 0
+        self._back: deque[Taking[T]] = deque()
+        """Pages that come once more, since whoever had them did not get to its end."""
+        self._held: list[Taking[T]] | None = None
+        """Pages that nobody has before all of them are there."""
 
     def __aiter__(self) -> Self:
         return self
@@ -109,15 +131,18 @@ class Pager(AsyncIterator[T]):
     async def aclose(self) -> None:
         """Stop fetching for good; a second time does nothing. A checkpoint can still be taken."""
         self._closed = True
-        ending = [task for walk in self._walks if (task := walk.cancel())]
-        await asyncio.gather(*ending, return_exceptions=True)
-        # A task that was cancelled before it began wakes nobody.
-        self._arrived.set()
+        try:
+            # Whoever is cancelled while it waits cancels nobody a second time, as `gather` would.
+            if ending := [task for walk in self._walks if (task := walk.cancel())]:
+                await asyncio.wait(ending)
+        finally:
+            # A task that was cancelled before it began wakes nobody.
+            self._arrived.set()
 
     async def take_page(self) -> Page[T]:
         """Return what is left of this page, or the next one; those without items are passed."""
         items = [await self.__anext__(), *self._rest()]
-        batch = cast("Batch[T]", self._batch)
+        batch = cast("Taking[T]", self._page).batch
         return Page(items=tuple(items), next=batch.next, raw=batch.raw)
 
     def pages(self) -> AsyncIterator[Page[T]]:
@@ -125,16 +150,41 @@ class Pager(AsyncIterator[T]):
         return Pages(self)
 
     async def collect(self, *, limit: int | None) -> list[T]:
-        """Return the items that are left in a list: at most `limit`, or all where it is None."""
+        """Return the items that are left in a list: at most `limit`, or all where it is None.
+
+        One that fails or is cancelled has taken nothing: its items come again.
+        """
         check_limit(limit)
         found: list[T] = []
-        while limit is None or len(found) < limit:
-            try:
-                found.append(await self.__anext__())
-            except StopAsyncIteration:
-                break
-            found += self._rest(None if limit is None else limit - len(found))
+        self._entries, self._at = self._entries[self._at :], 0
+        self._held = held = (
+            [] if self._page is None else [evolve(self._page, entries=self._entries)]
+        )
+        try:
+            while limit is None or len(found) < limit:
+                try:
+                    found.append(await self.__anext__())
+                except StopAsyncIteration:
+                    break
+                found += self._rest(None if limit is None else limit - len(found))
+        except BaseException:
+            self._put_back(held)
+            raise
+        finally:
+            self._held = None
         return found
+
+    def _put_back(self, held: list[Taking[T]]) -> None:
+        """Let pages come again, but for the errors that were told."""
+        if not held:
+            return
+        told, rest = self._entries[: self._at], self._entries[self._at :]
+        *past, last = held
+        self._back.appendleft(evolve(last, entries=[*_items(told), *rest]))
+        for page in reversed(past):
+            self._back.appendleft(evolve(page, entries=[*_items(page.entries)]))
+        self._held = None
+        self._turn_to(self._back.popleft())
 
     def _rest(self, most: int | None = None) -> list[T]:
         """Take what is left of this page up to a broken record, at most so many."""
@@ -148,58 +198,63 @@ class Pager(AsyncIterator[T]):
 
     def checkpoint(self) -> dict[str, Any]:
         """Return where the consumer is, as a JSON-able value for `hub.resume`."""
-        rest = self._entries[self._at :]
-        waiting = sum(not isinstance(e, TranslationError) for e in rest)
+        untaken = self._untaken()
+        waiting = sum(1 for page in untaken for _ in _items(page.entries))
         return saving.write(
             saving.Checkpoint(
                 version=saving.VERSION,
-                questions=tuple(self._saved(team) for team in self._teams),
+                questions=tuple(self._saved(team, untaken) for team in self._teams),
                 limit=None if self._left is None else self._left + waiting,
                 prefetch=self._prefetch,
                 on_error=self._on_error,
             )
         )
 
-    def _saved(self, team: Team[T]) -> saving.SavedQuestion:
+    def _saved(self, team: Team[T], untaken: Sequence[Taking[T]]) -> saving.SavedQuestion:
         question = team.listing.question
         if question is None:
             raise CheckpointError("a recipe that no provider's method made cannot be saved")
         seen: set[str] = set()
         if team.seen is not None and team.is_saved_whole:
-            untaken = {key_of(e) for e in self._entries[self._at :]}
-            seen = team.seen - untaken
+            seen = team.seen.difference(*(page.keys for page in untaken))
         provider = self._fetcher.provider_of(team.listing)
-        waiting = {walk for walk in team.walks if walk.ready or self._is_on(walk)}
+        first = {page.walk: page for page in reversed(untaken)}
+        waiting = {walk for walk in team.walks if walk.ready or walk in first}
         return saving.SavedQuestion(
             provider=question.provider,
             name=question.name,
             arguments=saving.saved_arguments(question.arguments),
             walks=tuple(
-                self._saved_walk(walk, provider.fingerprint(first), team.left(walk, waiting))
-                for walk, first in zip(team.readers, team.firsts, strict=True)
+                self._saved_walk(
+                    walk, provider.fingerprint(request), team.left(walk, waiting), first.get(walk)
+                )
+                for walk, request in zip(team.readers, team.firsts, strict=True)
             ),
             seen=tuple(sorted(seen)),
             parallel=team.parallel,
         )
 
-    def _is_on(self, walk: Walk[T]) -> bool:
-        """Return whether a part of a walk's page is yet to be taken."""
-        return walk is self._walk and self._at < len(self._entries)
+    def _untaken(self) -> list[Taking[T]]:
+        """Return what is left of pages that came."""
+        rest = self._entries[self._at :]
+        current = [evolve(self._page, entries=rest)] if self._page else []
+        pages = [*(current if self._held is None else self._held), *self._back]
+        return [page for page in pages if page.entries]
 
-    def _saved_walk(self, walk: Walk[T], first: str, left: Request | None) -> saving.SavedWalk:
+    def _saved_walk(
+        self, walk: Walk[T], first: str, left: Request | None, page: Taking[T] | None
+    ) -> saving.SavedWalk:
         provider = self._fetcher.provider_of(walk.listing)
-        taken: set[str] = walk.taken | walk.again
+        taken: AbstractSet[str] = walk.taken | walk.again
         request = left
         trail = () if walk.listing.sort_key else walk.trail
         ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)
         if ahead is not None:
             request, trail, taken = ahead.request, ahead.trail, walk.taken | ahead.again
-        if self._batch is not None and self._is_on(walk):
-            request = self._batch.request
-            rest = {key_of(e) for e in self._entries[self._at :]}
-            taken = walk.taken | self._batch.again
-            taken |= {key_of(e) for e in self._batch.entries} - rest
-            trail = self._batch.trail
+        if page is not None:
+            request, trail = page.batch.request, page.batch.trail
+            taken = page.before | page.batch.again
+            taken = taken | ({key_of(e) for e in page.batch.entries} - page.keys)
         return saving.SavedWalk(
             first=first,
             next=None if request is None else saving.relative(request, provider.base_url),
@@ -211,12 +266,22 @@ class Pager(AsyncIterator[T]):
 
     async def _advance(self) -> None:
         """Move on to the next page, or say that there is none."""
-        if self._left == 0:
-            await self.aclose()
-            raise StopAsyncIteration
-        self._forget()
-        walk, batch = await self._next_batch()
-        entries = batch.entries
+        if not self._back:
+            if self._left == 0:
+                await self.aclose()
+                raise StopAsyncIteration
+            self._forget()
+            self._back.append(self._wanted(*await self._next_batch()))
+        self._turn_to(self._back.popleft())
+
+    def _turn_to(self, page: Taking[T]) -> None:
+        self._page, self._entries, self._at = page, page.entries, 0
+        if self._held is not None:
+            self._held.append(page)
+
+    def _wanted(self, walk: Walk[T], batch: Batch[T]) -> Taking[T]:
+        """Leave out of a page what the consumer had already, and what is beyond the limit."""
+        entries, before = batch.entries, frozenset(walk.taken)
         if walk.taken:
             entries = [e for e in entries if key_of(e) not in walk.taken]
             # Newer rows may have pushed some of them off this page and onto the next.
@@ -225,8 +290,8 @@ class Pager(AsyncIterator[T]):
             entries = [e for e in entries if is_new(e, seen)]
         if self._left is not None:
             entries = _first(entries, self._left)
-            self._left -= sum(not isinstance(e, TranslationError) for e in entries)
-        self._walk, self._batch, self._entries, self._at = walk, batch, entries, 0
+            self._left -= sum(1 for _ in _items(entries))
+        return Taking(walk, batch, entries, before)
 
     async def _next_batch(self) -> tuple[Walk[T], Batch[T]]:
         while not self._closed:
@@ -288,9 +353,12 @@ class Pager(AsyncIterator[T]):
 
     def _forget(self) -> None:
         """Let go of walks that are over, of which a long list read in parts has many."""
-        for walk in [walk for team in self._teams for walk in team.done()]:
-            del self._team[walk]
-            self._walks.remove(walk)
+        for team in self._teams:
+            for walk in team.done():
+                del self._team[walk]
+                self._walks.remove(walk)
+            if self._held is None:
+                team.over.clear()
 
     def _failed(self, walk: Walk[T], error: Exception) -> None:
         if self._on_error == "raise" or not isinstance(error, ProviderError):
@@ -302,6 +370,10 @@ class Pager(AsyncIterator[T]):
         if self._on_error == "raise":
             raise error
         self.errors.append(error)
+
+
+def _items(entries: Iterable[T | TranslationError]) -> Iterator[T]:
+    return (entry for entry in entries if not isinstance(entry, TranslationError))
 
 
 def _first(entries: list[T | TranslationError], limit: int) -> list[T | TranslationError]:

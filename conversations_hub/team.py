@@ -29,6 +29,8 @@ class Team(Generic[T]):
     parallel: int | None = None
     seen: set[str] | None = field(default=None, init=False)
     """What was delivered, where several may come upon the same."""
+    over: list[Walk[T]] = field(factory=list, init=False)
+    """Walks that were left out, while a checkpoint may still have to tell of their pages."""
 
     def __attrs_post_init__(self) -> None:
         several = self.parallel is not None or len(self.walks) > 1
@@ -171,7 +173,7 @@ class Crew(Team[T]):
     @property
     def readers(self) -> list[Walk[T]]:
         """The walks that deliver items."""
-        return [walk for walk in self.walks if walk is not self._scout]
+        return [walk for walk in (*self.over, *self.walks) if walk is not self._scout]
 
     @property
     def firsts(self) -> list[Request]:
@@ -202,6 +204,7 @@ class Crew(Team[T]):
         """Leave out walks that are over and return them."""
         over = [walk for walk in self.walks if walk.is_over]
         self.walks[:] = [walk for walk in self.walks if walk not in over]
+        self.over += over
         return over
 
     def arrived(self, walk: Walk[Any], batch: Batch[Any]) -> Batch[Any]:

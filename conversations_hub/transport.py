@@ -28,6 +28,7 @@ from yarl import URL
 
 from conversations_hub.budget import Rate
 from conversations_hub.errors import (
+    UNDER_WAY,
     AuthenticationError,
     ConfigurationError,
     ProviderError,
@@ -304,6 +305,10 @@ class Transport:
             line.busy = True
             try:
                 response = await sending
+            except asyncio.CancelledError as error:
+                if request.is_write:
+                    error.add_note(UNDER_WAY)
+                raise
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)

@@ -239,10 +239,11 @@ class Walk(Generic[T]):
 
     def cancel(self) -> asyncio.Task[None] | None:
         """Stop fetching ahead; return the task that is ending."""
-        task, self.task = self.task, None
+        task = self.task
         if task is None or task.done() or task.get_loop().is_closed():
             return None
-        task.cancel()
+        if not task.cancelling():
+            task.cancel()
         return task
 
 

@@ -158,6 +158,51 @@ async def test_a_source_that_breaks_is_raised_behind_what_came_before(ordered):
             await anext(running)
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+async def test_what_was_not_collected_to_the_end_comes_again(ordered):
+    gate = asyncio.Event()
+
+    async def things():
+        for n in range(9):
+            yield n
+        await gate.wait()
+        yield 9
+
+    running = bulk(Works(lambda _: 0.0), things(), ordered=ordered)
+    assert (await anext(running)).key == 0
+    collecting = asyncio.create_task(running.collect())
+    await asyncio.sleep(0.02)
+    assert running.done > 1
+    collecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await collecting
+    assert running.done == 1
+    gate.set()
+    assert sorted(result.key for result in await running.collect()) == list(range(1, 10))
+    assert running.done == 10
+
+
+async def test_who_closes_at_the_same_time_waits_too():
+    """A task is given the time that it takes to end, and is cancelled once."""
+    ended = []
+
+    async def things():
+        try:
+            yield 0
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.02)
+            ended.append(True)
+
+    running = bulk(Works(lambda _: 0.0), things())
+    await anext(running)
+    first, second = (asyncio.create_task(running.aclose()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    assert ended == [True]
+
+
 @pytest.mark.parametrize("leave", ["aclose", "with", "drop", "cancel"])
 async def test_leaving_early_leaves_nothing_running(leave):
     works = Works(lambda n: 0.0 if n == 0 else 5.0)

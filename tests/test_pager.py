@@ -494,3 +494,74 @@ def test_values_that_differ_in_a_secret_alone_are_two():
     assert key_of(Way("a", "1", "x")) == key_of(Way("a", "1", "y"))
     assert key_of(Way("a", "1", "x")) != key_of(Way("a", "2", "x"))
     assert key_of("a") == key_of("a") != key_of("b")
+
+
+BREAKS_OFF = {
+    None: page(["1", "2"], "b"),
+    "b": page(["3", {"name": "no id"}, "4"], "c"),
+    "c": [ServerError("busy"), page(["5"])],
+}
+
+
+@pytest.mark.parametrize("saved", ["between", "while"])
+@pytest.mark.parametrize("begun", [0, 1, 2])
+async def test_what_was_not_collected_to_the_end_comes_again(begun, saved):
+    """But for a broken record, which was told."""
+    hub = hub_on({**THREE, "c": [ServerError("busy"), page(["5"]), page(["5"])]})
+    pager = hub.conversations(limit=5)
+    taken = await take(pager, begun)
+    if saved == "while":
+        collecting = asyncio.create_task(pager.collect(limit=None))
+        await asyncio.sleep(0)
+        checkpoint = pager.checkpoint()
+        await asyncio.gather(collecting, return_exceptions=True)
+    else:
+        with pytest.raises(ServerError):
+            await pager.collect(limit=None)
+        checkpoint = pager.checkpoint()
+    assert taken + ids(await pager.collect(limit=None)) == list("12345")
+    again = await hub.resume(json.loads(json.dumps(checkpoint))).collect(limit=None)
+    assert taken + ids(again) == list("12345")
+    assert await pager.collect(limit=None) == []
+
+
+async def test_a_broken_record_does_not_hold_up_who_collects():
+    pager = hub_on(BREAKS_OFF).conversations()
+    with pytest.raises(TranslationError):
+        await pager.collect(limit=None)
+    checkpoint = pager.checkpoint()
+    with pytest.raises(ServerError):
+        await pager.collect(limit=None)
+    assert ids(await pager.collect(limit=3)) == list("123")
+    assert ids(await pager.collect(limit=None)) == list("45")
+    hub = hub_on({**BREAKS_OFF, "c": page(["5"])})
+    resumed = hub.resume(checkpoint)
+    with pytest.raises(TranslationError):
+        await resumed.collect(limit=None)
+    assert ids(await resumed.collect(limit=None)) == list("12345")
+
+
+async def test_who_closes_at_the_same_time_waits_too():
+    """A task is given the time that it takes to end, and is cancelled once."""
+    ended = []
+
+    class Slow(FakeTransport):
+        async def send(self, provider, request, operation):
+            try:
+                return await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.02)
+                ended.append(True)
+
+    hub = ConversationsHub(Acme(token="t", name="one"), Acme(token="t", name="two"))
+    hub._fetcher.transport = Slow(THREE)
+    pager = hub.conversations()
+    waiting = asyncio.create_task(anext(pager))
+    await asyncio.sleep(0.01)
+    first, second = (asyncio.create_task(pager.aclose()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    assert ended == [True, True]
+    with pytest.raises(ConfigurationError, match="closed"):
+        await waiting

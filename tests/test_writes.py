@@ -28,6 +28,7 @@ from conversations_hub import (
 from conversations_hub import transport as transport_module
 from conversations_hub.recipes import Question
 from conversations_hub.writing import after
+from interrupting import outcome
 from support import Scribe
 
 WHERE = Ref("acme", "1")
@@ -556,3 +557,46 @@ async def test_a_write_that_is_cancelled_leaves_nothing_open(desk, tmp_path):
         async with asyncio.timeout(5):
             assert (await hub.send(WHERE, "last", attachments=[path])).text == "last"
         assert not any(hub._fetcher._memory._calls.values())
+
+
+async def test_a_cancelled_write_says_whether_it_may_have_been_done(desk, hub):
+    provider = hub[Scribe]
+    both = after(provider.send(WHERE, "hi"), lambda _: provider.update(WHERE, title="x"))
+    for call, faults, told in (
+        (provider.send(WHERE, "hi"), [hang], ["it may have been done"]),
+        (both, [None, hang], ["it may have been done"]),
+        (after(provider.send(WHERE, "hi"), lambda _: provider.conversation(WHERE)), [], ["a part"]),
+        (provider.send(WHERE, "hi", attachments=[b"x"]), [hang], []),
+        (provider.conversation(WHERE), [], []),
+    ):
+        desk.before, desk.requests = faults, []
+        desk.watched = hung if not faults else None
+        with pytest.raises(TimeoutError) as caught:
+            async with asyncio.timeout(0.1):
+                await hub.run(evolve(call, question=ASKED))
+        assert desk.requests
+        notes = getattr(caught.value.__cause__, "__notes__", [])
+        assert [note.startswith(words) for note, words in zip(notes, told, strict=True)] == [
+            True for _ in told
+        ]
+
+
+async def hung(request):
+    if request.method == "GET":
+        await asyncio.sleep(3)
+
+
+async def test_one_that_waits_for_a_connection_wrote_nothing(desk):
+    provider = Scribe(token="t", base_url=desk.url)
+    async with ConversationsHub(provider, connections=1, timeout=0.5) as hub:
+        desk.before = [hang]
+        first = asyncio.create_task(hub.run(hub.send(WHERE, "one")))
+        await asyncio.sleep(0.05)
+        second = asyncio.create_task(hub.run(hub.send(WHERE, "two")))
+        await asyncio.sleep(0.05)
+        first.cancel()
+        second.cancel()
+        one, two = await outcome(first), await outcome(second)
+    assert "it may have been done" in one.__notes__[0]
+    assert isinstance(two, asyncio.CancelledError)
+    assert not hasattr(two, "__notes__")

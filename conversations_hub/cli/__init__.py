@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -24,5 +25,8 @@ def main(args: Sequence[str] | None = None) -> int:
             f"error: the command line needs {missing.name}: "
             "python3 -m pip install 'conversations-hub[cli]'"
         ) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: nothing was changed\n")
+        raise SystemExit(130) from None
     code: int = program.run(args)
     return code

@@ -10,6 +10,7 @@ import click
 
 from conversations_hub import codec
 from conversations_hub.cli.arguments import arguments, parameters, placeholder
+from conversations_hub.cli.commands import in_json, pour
 from conversations_hub.cli.options import LIMIT, accounts
 from conversations_hub.cli.program import finish, hub, write
 from conversations_hub.cli.settings import Accounts
@@ -85,8 +86,7 @@ def _command(provider: str, name: str, method: Callable[..., Any]) -> click.Comm
                     thing = await carried_out(opened, recipe)
                     write([] if thing is None else [codec.dumps(thing)])
                 else:
-                    async for thing in opened.iterate(recipe, limit=limit):
-                        write([codec.dumps(thing)])
+                    await pour(opened.iterate(recipe, limit=limit), in_json)
 
         finish(work())
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from conversations_hub import codec
 from conversations_hub.cli import render
 from conversations_hub.cli.demo import demo as show_demo
+from conversations_hub.cli.interrupts import SAFE
 from conversations_hub.cli.options import (
     JSON,
     LATENCY,
@@ -97,7 +98,8 @@ def conversations(
             able, errors = _able(opened, filters)
             if able:
                 pager = opened.conversations(*able, **filters, on_error="continue")
-                await pour(pager, as_json, Rows(Screen(), render.CONVERSATIONS).show)
+                rows = Rows(Screen(), render.CONVERSATIONS)
+                await pour(pager, in_json if as_json else rows.show)
                 errors += pager.errors
             for error in errors:
                 report(error)
@@ -132,8 +134,8 @@ def messages(
     async def work() -> None:
         async with found.hub([ref.provider]) as opened:
             pager = opened.messages(ref, order=order or (None if as_json else "oldest"), **filters)
-            plain = Rows(screen, render.MESSAGES).show
-            await pour(pager, as_json, show if screen.is_terminal else plain)
+            plain = show if screen.is_terminal else Rows(screen, render.MESSAGES).show
+            await pour(pager, in_json if as_json else plain)
 
     finish(work())
 
@@ -149,7 +151,8 @@ def participants(found: Accounts, *, ref: Ref, limit: int | None, as_json: bool)
     async def work() -> None:
         async with found.hub([ref.provider]) as opened:
             pager = opened.participants(ref, limit=limit)
-            await pour(pager, as_json, Rows(Screen(), render.PARTICIPANTS).show)
+            rows = Rows(Screen(), render.PARTICIPANTS)
+            await pour(pager, in_json if as_json else rows.show)
 
     finish(work())
 
@@ -197,7 +200,7 @@ def emulate(as_json: bool, seed: int, latency: float, scale: float, only: tuple[
                 _show_settings(emulator)
             await stop.wait()
 
-    finish(work())
+    finish(work(), is_silent=True)
 
 
 def _on_terminate(stop: asyncio.Event) -> None:
@@ -249,11 +252,19 @@ def _able(opened: ConversationsHub, filters: dict[str, Any]) -> tuple[list[str],
     return able, errors
 
 
-async def pour(pager: Pager[T], as_json: bool, show: Show[T]) -> None:
+def in_json(items: Sequence[Any]) -> None:
+    """Print each item as a line of JSON."""
+    write(map(codec.dumps, items))
+
+
+async def pour(pager: Pager[T], show: Show[T]) -> None:
     """Print each page when it arrives."""
-    async with pager:
-        async for page in pager.pages():
-            if as_json:
-                write(map(codec.dumps, page.items))
-            else:
+    count = 0
+    try:
+        async with pager:
+            async for page in pager.pages():
                 show(page.items)
+                count += len(page.items)
+    except asyncio.CancelledError as error:
+        error.add_note(f"{SAFE}; {count:,} were written out")
+        raise

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from conversations_hub.cli.interrupts import SAFE, Interruption
 from conversations_hub.cli.render import visible
 from conversations_hub.errors import HubError
 
@@ -47,11 +48,12 @@ def report(error: HubError) -> None:
     click.echo(f"error: {visible(str(error))}", err=True)
 
 
-def finish(work: Coroutine[Any, Any, int | None]) -> None:
+def finish(work: Coroutine[Any, Any, int | None], *, is_silent: bool = False) -> None:
     """Wait for a command to end; a reader that closed the pipe had enough, which is no error."""
     try:
-        code = asyncio.run(work)
-        sys.stdout.flush()
+        with Interruption(is_silent) as interruption:
+            code = asyncio.run(interruption.watched(work))
+            sys.stdout.flush()
     except BrokenPipeError:
         # Python would flush what is left at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,7 +67,9 @@ def run(args: Sequence[str] | None = None) -> int:
     _encode()
     try:
         code: int | None = hub.main(args=args, standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
+        if isinstance(abort.__cause__, KeyboardInterrupt):
+            click.echo(f"interrupted: {SAFE}", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,8 +29,34 @@ KEY = click.option(
 )
 
 
-async def carried_out(opened: ConversationsHub, call: Call[T]) -> T | None:
-    """Carry out a call; what may have happened is read back, so that nobody does it twice."""
+async def carried_out(
+    opened: ConversationsHub, call: Call[T], *, where: Ref | None = None, key: str | None = None
+) -> T | None:
+    """Carry out a call; what may have happened is read back, so that nobody does it twice.
+
+    Whoever interrupts it is told how to find out what became of it: by what is at `where`, or by
+    the idempotency `key`.
+    """
+    try:
+        return await _carried_out(opened, call)
+    except asyncio.CancelledError as error:
+        if getattr(error, "__notes__", None):
+            for way in _ways(where, key):
+                error.add_note(way)
+        else:
+            error.add_note("nothing was written")
+        raise
+
+
+def _ways(where: Ref | None, key: str | None) -> Iterator[str]:
+    """Yield how to find out what became of a write."""
+    if where is not None:
+        yield f"see `conversations-hub messages {where}` or `show {where}`"
+    if key is not None:
+        yield f"again with --key {key} it is done once"
+
+
+async def _carried_out(opened: ConversationsHub, call: Call[T]) -> T | None:
     try:
         return await opened.run(call)
     except AmbiguousWriteError as error:
@@ -48,6 +76,9 @@ async def _read_back(opened: ConversationsHub, error: AmbiguousWriteError) -> Ou
         return Outcome(happened=None)
     try:
         return await opened.run(error.reconcile)
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(visible(str(error)))
+        raise
     except HubError as failure:
         click.echo(f"It could not be read back: {visible(str(failure))}", err=True)
         return Outcome(happened=None)
@@ -105,7 +136,7 @@ def send(
                 reply_to=reply_to,
                 idempotency_key=key,
             )
-            show(await carried_out(opened, call), as_json=as_json)
+            show(await carried_out(opened, call, where=ref, key=key), as_json=as_json)
 
     finish(work())
 
@@ -148,7 +179,7 @@ def create(
                 idempotency_key=key,
                 **told,
             )
-            show(await carried_out(opened, call), as_json=as_json)
+            show(await carried_out(opened, call, key=key), as_json=as_json)
 
     finish(work())
 
@@ -164,7 +195,7 @@ def archive(found: Accounts, *, ref: Ref, undo: bool, as_json: bool) -> None:
     async def work() -> None:
         async with found.hub([ref.provider]) as opened:
             call = opened.unarchive(ref) if undo else opened.archive(ref)
-            show(await carried_out(opened, call), as_json=as_json)
+            show(await carried_out(opened, call, where=ref), as_json=as_json)
 
     finish(work())
 
@@ -180,7 +211,7 @@ def add_participant(found: Accounts, *, ref: Ref, who: str, as_json: bool) -> No
     async def work() -> None:
         async with found.hub([ref.provider]) as opened:
             call = opened.add_participant(ref, person(opened, who) or who)
-            show(await carried_out(opened, call), as_json=as_json)
+            show(await carried_out(opened, call, where=ref), as_json=as_json)
 
     finish(work())
 
@@ -203,6 +234,6 @@ def delete(found: Accounts, *, ref: Ref, message_id: str | None, yes: bool) -> N
     async def work() -> None:
         async with found.hub([ref.provider]) as opened:
             call = opened.delete_message(ref, own) if own else opened.delete(ref)
-            await carried_out(opened, call)
+            await carried_out(opened, call, where=ref)
 
     finish(work())
