@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
@@ -43,6 +42,7 @@ from conversations_hub.provider import Provider
 from conversations_hub.renewal import Keeper, keeper_of
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
 from conversations_hub.tokens import Token
+from conversations_hub.watching import Watch
 from conversations_hub.wire import Request, Response, shifted
 
 A = TypeVar("A")
@@ -62,8 +62,6 @@ ERROR_SIZE = 65_536
 SURE, UNSURE = timedelta(seconds=2), timedelta(minutes=5)
 # aiohttp's errors quote addresses with their passwords and queries.
 UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
-
-log: logging.Logger = logging.getLogger("conversations_hub.transport")
 
 
 @mutable(kw_only=True)
@@ -85,6 +83,7 @@ class Transport:
     proxy: str | None = field(default=None, repr=False)
     ssl: SSLContext | bool = True
     user_agent: str = "conversations-hub"
+    watch: Watch = field(factory=Watch, repr=False)
     _own: aiohttp.ClientSession | None = field(default=None, init=False)
     _gate: asyncio.Semaphore = field(init=False, repr=False)
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
@@ -203,12 +202,13 @@ class Transport:
                         pause = _pause(last, planned, line.clock)
                         # The host of a file, which is nobody's account, may say so, too.
                         account = self._accounts.get(last.provider or "")
+                        self.watch.retrying(last, operation, line.attempt, pause)
                         if account and _is_rest(request, last):
+                            self.watch.refused(last, operation, pause)
                             now = asyncio.get_running_loop().time()
                             account.pace.refused(now, now + pause)
                         else:
                             await asyncio.sleep(pause)
-                        log.debug("%s.%s: asking again", name, operation)
                     try:
                         return await attempt()
                     except ProviderError as error:
@@ -288,27 +288,32 @@ class Transport:
         with ExitStack() if request.file else NO_FILES as files:
             body = await self._body(request, files) if files else request.body
             session = self._session()
-            line.busy = True
+            line.busy, line.attempt = True, line.attempt + 1
             try:
-                async with session.request(
-                    request.method,
-                    request.url,
-                    headers={
-                        "Accept": "application/json",
-                        "User-Agent": self.user_agent,
-                        **request.headers,
-                        **proof,
-                    },
-                    data=body,
-                    # aiohttp would send some credentials along to another host.
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    middlewares=_middlewares(session, request.is_write or is_counted),
-                    timeout=self._limits if request.file is None else self._unlimited,
-                    proxy=self.proxy,
-                    ssl=self.ssl,
-                ) as answer:
-                    content = await self._content(answer, provider.name, operation)
+                with self.watch.request(provider, request, operation, line.attempt) as seen:
+                    async with session.request(
+                        request.method,
+                        request.url,
+                        headers={
+                            "Accept": "application/json",
+                            "User-Agent": self.user_agent,
+                            **request.headers,
+                            **proof,
+                        },
+                        data=body,
+                        # aiohttp would send some credentials along to another host.
+                        allow_redirects=False,
+                        raise_for_status=False,
+                        middlewares=_middlewares(session, request.is_write or is_counted),
+                        timeout=self._limits if request.file is None else self._unlimited,
+                        proxy=self.proxy,
+                        ssl=self.ssl,
+                    ) as answer:
+                        if seen is not None:
+                            seen.answered(provider, answer.status, answer.headers, answer.version)
+                        content = await self._content(answer, provider.name, operation)
+                        if seen is not None:
+                            seen.received = len(content)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)
@@ -347,10 +352,15 @@ class Transport:
             if (recovery := pace.recovery) is not None:
                 await stack.enter_async_context(recovery.one())
             begun, end = time(), line.clock.when() if line.clock else None
+            waits = False
             for turns in pace.turns(rates, begun):
+                waits = waits or not turns.is_free(begun)
                 _set(line.clock, None)
                 await stack.enter_async_context(turns.one())
-            _set(line.clock, end and end + time() - begun)
+            waited = time() - begun
+            _set(line.clock, end and end + waited)
+            if waits:
+                self.watch.waited(waited)
             yield
 
     def _account(self, provider: Provider) -> _Account:
@@ -382,22 +392,25 @@ class Transport:
 
     async def _issued(self, provider: OAuthProvider, asked: TokenRequest, line: _Line) -> Response:
         try:
-            line.busy = True
-            async with self._session().post(
-                asked.url,
-                data=asked.form,
-                headers={
-                    "Accept": "application/json",
-                    "User-Agent": self.user_agent,
-                    **asked.headers,
-                },
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=self._limits,
-                proxy=self.proxy,
-                ssl=self.ssl,
-            ) as answer:
-                content = await self._content(answer, provider.name, "token")
+            line.busy, line.attempt = True, line.attempt + 1
+            with self.watch.request(provider, asked.request, "token", line.attempt) as seen:
+                async with self._session().post(
+                    asked.url,
+                    data=asked.form,
+                    headers={
+                        "Accept": "application/json",
+                        "User-Agent": self.user_agent,
+                        **asked.headers,
+                    },
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    timeout=self._limits,
+                    proxy=self.proxy,
+                    ssl=self.ssl,
+                ) as answer:
+                    if seen is not None:
+                        seen.answered(provider, answer.status, answer.headers, answer.version)
+                    content = await self._content(answer, provider.name, "token")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
         finally:
@@ -435,7 +448,16 @@ class Transport:
                         rates = provider.rates(request)
                         await turn.enter_async_context(self._turn(account.pace, rates, line))
                     await stream.enter()
-                    stream.answer = await self._get(request, accept, proof, bool(rates))
+                    line.attempt, whose = line.attempt + 1, provider if own else None
+                    with self.watch.request(whose, request, operation, line.attempt) as seen:
+                        stream.answer = await self._get(request, accept, proof, bool(rates))
+                        if seen is not None:
+                            seen.answered(
+                                whose,
+                                stream.answer.status,
+                                stream.answer.headers,
+                                stream.answer.version,
+                            )
                 status, headers = stream.answer.status, dict(stream.answer.headers)
                 response = Response(status=status, headers=headers)
                 place = response.header("Location")
@@ -566,6 +588,7 @@ class _Line:
     """Whether a request is on its way, and what bounds it."""
 
     busy: bool = False
+    attempt: int = 0
     clock: asyncio.Timeout | None = None
 
 
