@@ -115,6 +115,7 @@ class Transport:
         """
         line, begun = _Line(), asyncio.get_running_loop().time()
         account = self._accounts.get(provider.name) or self._account(provider)
+        rates = provider.rates(request)
         failed: ProviderError | None = None
         # Unless it has to queue, an attempt is bounded by its own timeout, and two cost more. But
         # that leaves out what a caller's session may do besides, and is rounded to seconds.
@@ -124,14 +125,14 @@ class Transport:
             and request.file is None
             and not self._gate.locked()
             and account.keeper is None
-            and account.pace.is_open(provider.rates(request), begun)
+            and account.pace.is_open(rates, begun)
         ):
             try:
-                return await self._attempt(provider, account, request, operation, line)
+                return await self._attempt(provider, account, request, operation, line, rates=rates)
             except ProviderError as error:
                 failed = error
         return await self._persist(
-            partial(self._attempt, provider, account, request, operation, line),
+            partial(self._attempt, provider, account, request, operation, line, rates=rates),
             name=provider.name,
             request=request,
             operation=operation,
@@ -240,6 +241,8 @@ class Transport:
         request: Request,
         operation: str,
         line: _Line,
+        *,
+        rates: Mapping[str, Rate],
     ) -> Response:
         self._session()
         origin = request.url.origin()
@@ -250,7 +253,6 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
-        rates = provider.rates(request)
         token, is_first = await account.keeper.token() if account.keeper else None, True
         while True:
             proof = bearer(token.access) if token else provider.auth_headers()

@@ -101,7 +101,7 @@ async def test_waiting_for_a_rate_is_told(serve, events):
     async def answer(request):
         return web.json_response(PAGE)
 
-    async with hub_at(await serve(answer), events, rate=Rate(1, per=0.05)) as hub:
+    async with hub_at(await serve(answer), events, rate=Rate(1, per=0.3)) as hub:
         for _ in range(2):
             await hub.conversations("acme").collect(limit=None)
     [pause] = of(events, Paused)
