@@ -24,8 +24,8 @@ WRITTEN = "<attrs generated"
 TIMES = 10
 
 PER_MESSAGE = {"twilio": 2.7, "sunshine": 4.7, "clio": 4.0, "circuit": 9.2}
-PER_REQUEST = 70
-PER_MESSAGE_OF_A_LIST = 12.8
+PER_REQUEST = 80
+PER_MESSAGE_OF_A_LIST = 14
 
 
 @frozen

@@ -1,0 +1,243 @@
+"""Tells a hub's observers, and the log, of what happens: whose call it is and how long it takes."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextvars import ContextVar
+from itertools import count
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import asdict, define, field
+
+from conversations_hub import journal
+from conversations_hub.errors import ProviderError
+from conversations_hub.observing import (
+    CallBegan,
+    CallEnded,
+    Event,
+    Observer,
+    PageRead,
+    Paused,
+    RequestBegan,
+    RequestEnded,
+    Retrying,
+    masked,
+)
+
+if TYPE_CHECKING:
+    from conversations_hub.provider import Provider
+    from conversations_hub.wire import Request
+
+WORD = re.compile(r"[!-~]{1,200}")
+UNWATCHED: AbstractContextManager[None] = nullcontext()
+
+log: logging.Logger = logging.getLogger("conversations_hub.watching")
+
+
+@define(eq=False)
+class Calling:
+    """A call that is under way."""
+
+    number: int
+    provider: str | None = None
+    operation: str = ""
+    requests: int = 0
+
+
+class Answer(Protocol):
+    """What is looked at of an answer."""
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers."""
+        ...
+
+    @property
+    def version(self) -> tuple[int, int] | None:
+        """The version of HTTP."""
+        ...
+
+
+@define(eq=False)
+class Seen:
+    """What is known of a request when it is over."""
+
+    status: int | None = None
+    received: int | None = None
+    request_id: str | None = None
+    http_version: str | None = None
+
+    def answered(self, provider: Provider | None, answer: Answer) -> None:
+        """Take down the head of an answer."""
+        self.status, version = answer.status, answer.version
+        self.http_version = ".".join(map(str, version)) if version else None
+        told = answer.headers.get(provider.request_id_header) if provider else None
+        # Whoever answers may answer anything, such as what it was just shown.
+        if provider and told and WORD.fullmatch(told) and provider.redact(told) == told:
+            self.request_id = told
+
+
+CALLING: ContextVar[Calling | None] = ContextVar("conversations_hub_calling", default=None)
+NUMBERS = count(1)
+
+
+@define(eq=False)
+class Watch:
+    """Tells of everything that happens in a hub; where nobody listens, it costs next to nothing."""
+
+    observers: tuple[Observer, ...] = ()
+    _failed: set[int] = field(factory=set, init=False)
+
+    def call(self, provider: str | None, operation: str) -> AbstractContextManager[None]:
+        """Watch a call; what happens within, in this task or in those it starts, is part of it."""
+        if self.observers or journal.log.isEnabledFor(logging.DEBUG):
+            return self._call(provider, operation)
+        return UNWATCHED
+
+    def request(
+        self, provider: Provider | None, request: Request, operation: str, attempt: int
+    ) -> AbstractContextManager[Seen | None]:
+        """Watch a request, from when it goes out until it is answered."""
+        if self.observers or journal.log.isEnabledFor(logging.DEBUG):
+            return self._request(provider, request, operation, attempt)
+        return UNWATCHED
+
+    def retrying(self, error: ProviderError, operation: str, attempt: int, seconds: float) -> None:
+        """Tell that a request is sent again."""
+        self._happened(
+            Retrying,
+            provider=error.provider,
+            operation=operation,
+            attempt=attempt,
+            seconds=seconds,
+            error=type(error).__name__,
+            status=error.status,
+        )
+
+    def refused(self, error: ProviderError, operation: str, seconds: float) -> None:
+        """Tell that an account is left alone, since it said 429."""
+        self._happened(
+            Paused, provider=error.provider, operation=operation, seconds=seconds, why="refusal"
+        )
+
+    def waited(self, seconds: float) -> None:
+        """Tell how long the present call has waited for its turn."""
+        if (calling := CALLING.get()) is not None:
+            self._happened(
+                Paused,
+                provider=calling.provider,
+                operation=calling.operation,
+                seconds=seconds,
+                why="rate",
+            )
+
+    def page(self, provider: str, operation: str, *, items: int, broken: int, last: bool) -> None:
+        """Tell that a page has come."""
+        if self.observers or broken or journal.log.isEnabledFor(logging.DEBUG):
+            self._happened(
+                PageRead,
+                provider=provider,
+                operation=operation,
+                items=items,
+                broken=broken,
+                last=last,
+            )
+
+    def _happened(self, kind: type[Event], **said: Any) -> None:
+        self.tell(kind(call=_number(), **said))
+
+    def tell(self, event: Event) -> None:
+        """Tell everybody of an event; who fails is heard of once."""
+        journal.write(event)
+        # Who came in first leaves last, as with any two things that surround another.
+        ends = isinstance(event, CallEnded | RequestEnded)
+        for observer in reversed(self.observers) if ends else self.observers:
+            try:
+                observer(event)
+            except Exception:
+                if id(observer) not in self._failed:
+                    self._failed.add(id(observer))
+                    log.warning("an observer fails; this is told once", exc_info=True)
+
+    @contextmanager
+    def _call(self, provider: str | None, operation: str) -> Iterator[None]:
+        outer, calling = _number(), Calling(next(NUMBERS), provider, operation)
+        token = CALLING.set(calling)
+        event = CallBegan(provider=provider, operation=operation, call=calling.number, within=outer)
+        begun, error = perf_counter(), None
+        self.tell(event)
+        try:
+            yield
+        except BaseException as cause:
+            error = type(cause).__name__
+            raise
+        finally:
+            self.tell(
+                CallEnded(
+                    provider=provider,
+                    operation=operation,
+                    call=calling.number,
+                    within=outer,
+                    seconds=perf_counter() - begun,
+                    requests=calling.requests,
+                    error=error,
+                )
+            )
+            # A coroutine that nobody awaits any more is closed elsewhere.
+            with suppress(ValueError):
+                CALLING.reset(token)
+
+    @contextmanager
+    def _request(
+        self, provider: Provider | None, request: Request, operation: str, attempt: int
+    ) -> Iterator[Seen]:
+        calling = CALLING.get() or Calling(next(NUMBERS))
+        calling.requests += 1
+        # What lies elsewhere may be known by an address that is secret.
+        url = request.place if provider else str(request.url.origin())
+        began = RequestBegan(
+            provider=provider.name if provider else None,
+            operation=operation,
+            call=calling.number,
+            number=calling.requests,
+            attempt=attempt,
+            method=request.method,
+            url=masked(url),
+            sent=_size(request),
+        )
+        seen, begun, error = Seen(), perf_counter(), None
+        self.tell(began)
+        try:
+            yield seen
+        except BaseException as cause:
+            error = type(cause).__name__.strip("_")
+            raise
+        finally:
+            self.tell(
+                RequestEnded(
+                    **asdict(began, recurse=False),
+                    seconds=perf_counter() - begun,
+                    error=error,
+                    **asdict(seen),
+                )
+            )
+
+
+def _size(request: Request) -> int | None:
+    if request.file is not None:
+        return request.file.size
+    return None if request.body is None else len(request.body)
+
+
+def _number() -> int:
+    calling = CALLING.get()
+    return calling.number if calling else 0
