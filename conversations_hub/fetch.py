@@ -95,7 +95,7 @@ class Fetcher:
                 pause = next(pauses, None)
                 if pause is None:
                     return found
-                await asyncio.sleep(pause)
+                await self.transport.pause(pause)
 
     async def _answered(self, call: Call[T]) -> T:
         provider, operation = self.provider_of(call), operation_of(call)
