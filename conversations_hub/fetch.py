@@ -101,7 +101,7 @@ class Fetcher:
                 pause = next(pauses, None)
                 if pause is None:
                     return found
-                await asyncio.sleep(pause)
+                await self.transport.pause(pause)
 
     async def _answered(self, provider: Provider, call: Call[T], operation: str) -> T:
         while not call.request.is_write:

@@ -122,8 +122,10 @@ class Keeper:
     async def aclose(self) -> None:
         """Wait for a token that is on its way, since it may be the only one that works."""
         if (task := self._renewing) is not None:
-            await asyncio.wait([task], timeout=self.patience)
-            task.cancel()
+            try:
+                await asyncio.wait([task], timeout=self.patience)
+            finally:
+                task.cancel()
 
     def _is_due(self) -> bool:
         return self._renew_at is not None and datetime.now(UTC) >= self._renew_at

@@ -11,6 +11,7 @@ from contextlib import (
     ExitStack,
     asynccontextmanager,
     nullcontext,
+    suppress,
 )
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -96,6 +97,7 @@ class Transport:
     _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
     """What can be read once, and was."""
     _closed: bool = field(default=False, init=False)
+    _ending: asyncio.Event = field(factory=asyncio.Event, init=False, repr=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -107,7 +109,8 @@ class Transport:
             raise ConfigurationError(f"user_agent cannot stand in a header: {agent!r}")
         # The pool's own queue would eat into the time of an attempt, so callers queue here.
         self._gate = asyncio.Semaphore(self.connections)
-        connecting = min(CONNECTING, self.timeout)
+        # Less than the others: who is not connected in time has surely sent nothing.
+        connecting = min(CONNECTING, self.timeout / 2, self.deadline / 2)
         self._limits = aiohttp.ClientTimeout(total=self.timeout, sock_connect=connecting)
         # Reading a file takes as long as it takes, while bytes come; sending one, the deadline.
         self._unlimited = aiohttp.ClientTimeout(
@@ -216,7 +219,7 @@ class Transport:
                             now = asyncio.get_running_loop().time()
                             account.pace.refused(now, now + pause)
                         else:
-                            await asyncio.sleep(pause)
+                            await self.pause(pause)
                     try:
                         return await attempt()
                     except ProviderError as error:
@@ -230,16 +233,25 @@ class Transport:
                 timed_out=line.busy,
             ) from (last or cause)
 
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than the hub is open."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+
     async def aclose(self) -> None:
         """Close the session that was opened here; a second time does nothing."""
         self._closed = True
-        for account in self._accounts.values():
-            account.pace.close()
-            if account.keeper is not None:
-                await account.keeper.aclose()
+        self._ending.set()
         own, self._own = self._own, None
-        if own is not None:
-            await own.close()
+        # Whoever is cancelled while it waits closes the rest all the same.
+        async with AsyncExitStack() as closing:
+            if own is not None:
+                closing.push_async_callback(own.close)
+            for account in self._accounts.values():
+                account.pace.close()
+                if account.keeper is not None:
+                    closing.push_async_callback(account.keeper.aclose)
 
     async def _attempt(
         self,

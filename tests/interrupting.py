@@ -92,16 +92,23 @@ def tasks():
 
 def left_by(hub, before=frozenset()):
     """Return what a hub still holds, by name; nothing where it is at rest."""
+    keepers = [account.keeper for account in hub._transport._accounts.values()]
     transport, fetcher = hub._transport, hub._fetcher
     session = transport._own
-    turns = transport._turns.values()
+    turns = [
+        one
+        for account in transport._accounts.values()
+        for one in (*account.pace._budgets.values(), account.pace._learned, account.pace._recovery)
+        if one is not None
+    ]
     found = {
         "tasks": tasks() - before,
         "connections": session.connector._acquired if session and session.connector else (),
         "gate": transport.connections - transport._gate._value,
         "waiting": [w for w in transport._gate._waiters or () if not w.done()],
-        "places": [t.budget._under_way for t in turns if t.budget._under_way],
+        "places": [t.limit for t in turns if t.limit._under_way],
         "locks": [t._queue for t in turns if t._queue.locked()],
+        "renewals": [keeper for keeper in keepers if keeper and keeper._renewing],
         "writes": [calls for calls in fetcher._memory._calls.values() if calls],
     }
     return {name: what for name, what in found.items() if what}

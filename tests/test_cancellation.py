@@ -11,6 +11,7 @@ from attrs import field, frozen, mutable
 
 from conversations_hub import (
     AmbiguousWriteError,
+    Circuit,
     ConfigurationError,
     ConversationsHub,
     Rate,
@@ -22,7 +23,7 @@ from conversations_hub.emulator import Emulator
 from conversations_hub.providers import PROVIDERS
 from interrupting import cancelled_at, rested, tasks
 
-FEW = 4
+FEW = 3
 """So many moments of each kind of work are tried always; all of them with `-m reliability`."""
 
 
@@ -54,8 +55,12 @@ class Stage:
 
     def opened(self):
         """Return a new hub."""
-        providers = self.emulator.providers(**self.options.get("provider", {}))
-        rest = {k: v for k, v in self.options.items() if k != "provider"}
+        rest = dict(self.options)
+        providers = self.emulator.providers(**rest.pop("provider", {}))
+        if rest.pop("oauth", False):
+            app, url = self.api.oauth, self.emulator.base_url(self.name)
+            mine = Circuit(client_id=app.client_id, client_secret=app.client_secret, base_url=url)
+            providers = [mine]
         return ConversationsHub(*providers, **rest)
 
     async def take(self, pager):
@@ -127,6 +132,13 @@ async def fetched(stage):
 async def fetched_messages(stage):
     async with stage.hub.fetch_messages(stage.hub.conversations(), concurrency=3) as bulk:
         stage.got += [result.key.id for result in await bulk.collect()]
+
+
+async def renewed(stage):
+    """Its token ends on the way, which a refusal tells."""
+    await stage.hub.conversation(stage.where)
+    stage.api.oauth.expire_all()
+    await stage.hub.conversation(stage.where)
 
 
 async def gathered(stage):
@@ -207,10 +219,6 @@ async def read_back(stage):
     stage.extra["outcome"] = await stage.extra["call"]
 
 
-def hub_options(**options):
-    return {"options": options}
-
-
 @frozen(kw_only=True)
 class Scene:
     """Kind of work, at one provider."""
@@ -226,7 +234,6 @@ class Scene:
         return f"{self.name}-{self.work.__name__}{extra}{'-refused' * self.refuses}"
 
 
-SLOW = {"provider": {"rate": Rate(40, per=0.2)}}
 SCENES = [
     *(Scene(work=work, name=name) for name in PROVIDERS for work in (one, items)),
     Scene(work=unhurried, name="sunshine"),
@@ -240,11 +247,13 @@ SCENES = [
     Scene(work=parallel_messages, name="circuit"),
     Scene(work=parallel_conversations, name="twilio"),
     Scene(work=items, name="circuit", options={"resolve_names": True}),
-    Scene(work=items, name="clio", options={"provider": {"rate": Rate(4, per=0.05)}}),
+    Scene(work=items, name="clio", options={"provider": {"rate": Rate(4, per=0.02)}}),
     Scene(work=gathered, name="circuit", options={"connections": 2}),
     Scene(work=gathered, name="twilio", options={"provider": {"rate": Rate(2, per=0.02)}}),
     Scene(work=one, name="sunshine", refuses=True),
     Scene(work=timed, name="clio"),
+    Scene(work=one, name="circuit", options={"oauth": True}),
+    Scene(work=renewed, name="circuit", options={"oauth": True}),
     Scene(work=fetched, name="clio"),
     Scene(work=fetched_messages, name="twilio", options={"connections": 2}),
     Scene(work=downloaded, name="circuit"),
