@@ -1,5 +1,6 @@
 """One async API over the conversations of Clio, Circuit, Sunshine Conversations and Twilio."""
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ from conversations_hub.models import (
     Ref,
     Role,
 )
+from conversations_hub.observing import Event, Observer
 from conversations_hub.pager import Pager
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS
@@ -76,6 +78,7 @@ __all__ = [
     "CursorExpiredError",
     "Direction",
     "Download",
+    "Event",
     "FileStore",
     "HubError",
     "InvalidRequestError",
@@ -85,6 +88,7 @@ __all__ = [
     "MessageKind",
     "MessageState",
     "NotFoundError",
+    "Observer",
     "Outcome",
     "Page",
     "Pager",
@@ -112,6 +116,9 @@ __all__ = [
     "UnsupportedError",
     "Upload",
 ]
+
+# Whoever wants to read the log says so.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -171,6 +171,8 @@ class Provider(Questions):
     """The largest page of each listing."""
     tells: ClassVar[bool] = False
     """Whether its answers say what the account may still ask, see `allowance`."""
+    request_id_header: ClassVar[str] = "X-Request-Id"
+    """Where an answer says what the provider calls the request."""
 
     name: str = name_field()
     base_url: URL = base_url_field()

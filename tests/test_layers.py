@@ -12,9 +12,9 @@ ROOT = Path(conversations_hub.__file__).parent
 # From the top of the house to the front door. A module may import those on rows above its own.
 ROWS = [
     ["raw", "errors", "construct", "html_text", "windows"],
-    ["arguments", "budget", "allowance", "secret"],
-    ["models", "tokens", "wire"],
-    ["retrying", "codec", "recipes"],
+    ["arguments", "budget", "allowance", "observing", "secret"],
+    ["journal", "models", "tokens", "wire"],
+    ["retrying", "codec", "recipes", "watching"],
     ["reading", "checkpoint", "questions", "stores"],
     ["paging", "provider", "writing"],
     ["values", "oauth"],
@@ -30,7 +30,7 @@ ROWS = [
 ]
 ROW = {name: index for index, row in enumerate(ROWS) for name in row}
 # The way in and what is built on the hub.
-ABOVE_ALL = {"__init__", "__main__", "cli", "emulator"}
+ABOVE_ALL = {"__init__", "__main__", "cli", "emulator", "telemetry"}
 NETWORK = {"aiohttp"}
 
 

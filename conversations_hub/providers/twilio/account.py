@@ -96,6 +96,7 @@ class Account(Provider):
         "archive": "close() ends it for good, update(ref, state='inactive') puts it aside",
         "unarchive": "update(ref, state='active') wakes an inactive one; a closed one stays closed",
     }
+    request_id_header: ClassVar[str] = "Twilio-Request-Id"
 
     name: str = name_field("twilio")
     account_sid: str = text_field()
@@ -156,7 +157,7 @@ class Account(Provider):
         return Problem(
             message=str(body.get("message") or body.get("detail") or body.get("title") or ""),
             code=code,
-            request_id=response.header("Twilio-Request-Id"),
+            request_id=response.header(self.request_id_header),
             kind=CursorExpiredError if lost else None,
         )
 
