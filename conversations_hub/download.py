@@ -110,8 +110,12 @@ class Download:
         if self._error is not None:
             raise self._error
         if self._stream is None and not self._closed:
-            request = await self._request()
-            self._stream = await self._fetcher.transport.open(self._provider, request, OPERATION)
+            name = self._provider.name if self._provider else None
+            with self._fetcher.watch.call(name, OPERATION):
+                request = await self._request()
+                self._stream = await self._fetcher.transport.open(
+                    self._provider, request, OPERATION
+                )
             if self._closed:
                 self._stream.close()
             elif (

@@ -25,6 +25,7 @@ from conversations_hub.provider import Provider
 from conversations_hub.raw import Raw
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome, Page, Question, Recipe
 from conversations_hub.transport import Transport
+from conversations_hub.watching import Watch
 from conversations_hub.wire import Request, Response
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Fetcher:
     providers: Mapping[str, Provider]
     directory: Directory | None = None
     keep_raw: bool = True
+    watch: Watch = field(factory=Watch)
     _memory: Memory = field(factory=Memory, init=False)
 
     def provider_of(self, recipe: Recipe) -> Provider:
@@ -73,18 +75,22 @@ class Fetcher:
         A write whose fate is unknown, or after which something fails, is an
         `AmbiguousWriteError`.
         """
-        if call.attempt is not None:
-            found = await self._looked(call, call.attempt)
-        else:
-            found = await self._answered(call)
+        provider, operation = self.provider_of(call), operation_of(call)
+        with self.watch.call(provider.name, operation):
+            if call.attempt is not None:
+                found = await self._looked(provider, call, operation, call.attempt)
+            else:
+                found = await self._answered(provider, call, operation)
         return found if self.keep_raw else _bare(found)
 
-    async def _looked(self, call: Call[T], attempt: Attempt) -> T:
+    async def _looked(
+        self, provider: Provider, call: Call[T], operation: str, attempt: Attempt
+    ) -> T:
         """Look for what became of a write, again while it may still be carried out."""
-        name, pauses = self.provider_of(call).name, looks(call.patience)
+        name, pauses = provider.name, looks(call.patience)
         while True:
             before = self._memory.known_to(attempt)
-            found = await self._answered(call)
+            found = await self._answered(provider, call, operation)
             if not isinstance(found, Outcome):
                 return found
             if found.happened is not False and await self._memory.claimed(
@@ -97,8 +103,7 @@ class Fetcher:
                     return found
                 await asyncio.sleep(pause)
 
-    async def _answered(self, call: Call[T]) -> T:
-        provider, operation = self.provider_of(call), operation_of(call)
+    async def _answered(self, provider: Provider, call: Call[T], operation: str) -> T:
         while not call.request.is_write:
             found, _ = await self._step(provider, call, operation)
             if not isinstance(found, Call):
@@ -161,6 +166,12 @@ class Fetcher:
     async def batch(self, listing: Listing[T], request: Request) -> Batch[T]:
         """Ask for one page and read it."""
         provider, operation = self.provider_of(listing), operation_of(listing)
+        with self.watch.call(provider.name, operation):
+            return await self._batch(provider, listing, request, operation)
+
+    async def _batch(
+        self, provider: Provider, listing: Listing[T], request: Request, operation: str
+    ) -> Batch[T]:
         request, response = await self._send(provider, request, operation)
         if not self.keep_raw:
             response = evolve(response, keep_raw=False)
@@ -175,6 +186,13 @@ class Fetcher:
         entries = _entries(items, page, listing)
         for _, broken in page.broken:
             placed(broken, provider, operation)
+        self.watch.page(
+            provider.name,
+            operation,
+            items=len(page.items),
+            broken=len(page.broken),
+            last=onward is None,
+        )
         return Batch(request=request, entries=entries, next=onward, raw=page.raw, items=page.items)
 
     async def _send(
@@ -197,7 +215,13 @@ class Fetcher:
             if error.transient:
                 raise
             if not isinstance(error, NotFoundError):  # which says that nobody is known there
-                log.warning("no names: %s", error)
+                # Not what it says, in which there may be words of people.
+                log.warning(
+                    "%s: no names, since looking them up raised %s",
+                    error.provider,
+                    type(error).__name__,
+                    extra={"hub_provider": error.provider, "hub_status": error.status},
+                )
             return {}
 
     async def _with_names(self, provider: Provider, items: tuple[T, ...]) -> tuple[T, ...]:

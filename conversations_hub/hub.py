@@ -29,6 +29,7 @@ from conversations_hub.models import (
     Participant,
     Ref,
 )
+from conversations_hub.observing import Observer, observers_of
 from conversations_hub.pager import Pager, check_limit
 from conversations_hub.people import Directory
 from conversations_hub.provider import Provider, check_order
@@ -38,6 +39,7 @@ from conversations_hub.recipes import Call, Listing
 from conversations_hub.secret import Shy
 from conversations_hub.team import Team, resumed, team_of
 from conversations_hub.transport import Transport
+from conversations_hub.watching import Watch
 from conversations_hub.wire import Request
 
 T = TypeVar("T")
@@ -57,7 +59,8 @@ class ConversationsHub:
     attempt of a request, `deadline` the request with all its retries. With `resolve_names`,
     people whom a provider knows only by id get their names, looked up in batches. Without
     `keep_raw` nothing has a `raw`, and a list that is held takes less than half the memory. An
-    answer of more than `answer_limit` bytes is a `TooLargeError`.
+    answer of more than `answer_limit` bytes is a `TooLargeError`. An `observer`, or several, is
+    told of every call, request, retry, pause and page.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class ConversationsHub:
         user_agent: str | None = None,
         resolve_names: bool = False,
         keep_raw: bool = True,
+        observer: Observer | Iterable[Observer] | None = None,
     ) -> None:
         bound: dict[str, Provider] = {}
         for provider in providers:
@@ -86,6 +90,7 @@ class ConversationsHub:
                     f"two providers are called {provider.name!r}; give one of them another name="
                 )
             bound[provider.name] = provider.bound(self)
+        watch = Watch(observers_of(observer))
         self._transport = Transport(
             session=session,
             timeout=timeout,
@@ -96,12 +101,14 @@ class ConversationsHub:
             proxy=proxy,
             ssl=ssl,
             user_agent=user_agent or _user_agent(),
+            watch=watch,
         )
         self._fetcher = Fetcher(
             transport=self._transport,
             providers=bound,
             directory=Directory() if resolve_names else None,
             keep_raw=keep_raw,
+            watch=watch,
         )
         # Whoever left a loop early and kept the pager leaves nothing running behind the hub.
         self._pagers: weakref.WeakSet[Pager[Any]] = weakref.WeakSet()

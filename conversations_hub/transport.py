@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import (
@@ -45,6 +44,7 @@ from conversations_hub.renewal import Keeper, keeper_of
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
 from conversations_hub.secret import shy
 from conversations_hub.tokens import Token
+from conversations_hub.watching import Watch
 from conversations_hub.wire import Request, Response, purged, shifted
 
 A = TypeVar("A")
@@ -67,8 +67,6 @@ UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
 # Those about garbled answers quote them: a header, a line of what may be people's words.
 QUOTED = re.compile(r"[:\s]*(?<!message=)(\bb)?['\"].*", re.DOTALL)
 
-log: logging.Logger = logging.getLogger("conversations_hub.transport")
-
 
 @mutable(kw_only=True)
 class Transport:
@@ -89,6 +87,7 @@ class Transport:
     proxy: str | None = field(default=None, repr=False)
     ssl: SSLContext | bool = True
     user_agent: str = "conversations-hub"
+    watch: Watch = field(factory=Watch, repr=False)
     _own: aiohttp.ClientSession | None = field(default=None, init=False)
     _gate: asyncio.Semaphore = field(init=False, repr=False)
     _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
@@ -123,6 +122,7 @@ class Transport:
         """
         line, begun = _Line(), asyncio.get_running_loop().time()
         account = self._accounts.get(provider.name) or self._account(provider)
+        rates = provider.rates(request)
         failed: ProviderError | None = None
         # Unless it has to queue, an attempt is bounded by its own timeout, and two cost more. But
         # that leaves out what a caller's session may do besides, and is rounded to seconds.
@@ -132,14 +132,14 @@ class Transport:
             and request.file is None
             and not self._gate.locked()
             and account.keeper is None
-            and account.pace.is_open(provider.rates(request), begun)
+            and account.pace.is_open(rates, begun)
         ):
             try:
-                return await self._attempt(provider, account, request, operation, line)
+                return await self._attempt(provider, account, request, operation, line, rates=rates)
             except ProviderError as error:
                 failed = error
         return await self._persist(
-            partial(self._attempt, provider, account, request, operation, line),
+            partial(self._attempt, provider, account, request, operation, line, rates=rates),
             name=provider.name,
             request=request,
             operation=operation,
@@ -181,11 +181,13 @@ class Transport:
 
     async def authorize(self, provider: Provider, code: str) -> None:
         """Take the token that a user's code is good for."""
-        await self._issuing(provider, "authorize").exchange(code)
+        with self.watch.call(provider.name, "authorize"):
+            await self._issuing(provider, "authorize").exchange(code)
 
     async def deauthorize(self, provider: Provider) -> None:
         """End an account's token for good."""
-        await self._issuing(provider, "deauthorize").revoke()
+        with self.watch.call(provider.name, "deauthorize"):
+            await self._issuing(provider, "deauthorize").revoke()
 
     async def _persist(
         self,
@@ -210,12 +212,13 @@ class Transport:
                         pause = _pause(last, planned, line.clock)
                         # The host of a file, which is nobody's account, may say so, too.
                         account = self._accounts.get(last.provider or "")
+                        self.watch.retrying(last, operation, line.attempt, pause)
                         if account and _is_rest(request, last):
+                            self.watch.refused(last, operation, pause)
                             now = asyncio.get_running_loop().time()
                             account.pace.refused(now, now + pause)
                         else:
                             await asyncio.sleep(pause)
-                        log.debug("%s.%s: asking again", name, operation)
                     try:
                         return await attempt()
                     except ProviderError as error:
@@ -247,6 +250,8 @@ class Transport:
         request: Request,
         operation: str,
         line: _Line,
+        *,
+        rates: Mapping[str, Rate],
     ) -> Response:
         self._session()
         origin = request.url.origin()
@@ -257,7 +262,6 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
-        rates = provider.rates(request)
         token, is_first = await account.keeper.token() if account.keeper else None, True
         while True:
             proof = shy(bearer(token.access) if token else provider.auth_headers())
@@ -302,9 +306,10 @@ class Transport:
                 await self._body(request, files) if files else request.body,
                 is_counted=is_counted,
             )
-            line.busy = True
+            line.busy, line.attempt = True, line.attempt + 1
             try:
-                response = await sending
+                with self.watch.request(provider, request, operation, line.attempt):
+                    response = await sending
             except asyncio.CancelledError as error:
                 if request.is_write:
                     error.add_note(UNDER_WAY)
@@ -352,6 +357,7 @@ class Transport:
 
     async def _content(self, answer: aiohttp.ClientResponse, name: str, operation: str) -> bytes:
         """Read an answer, decompressed, to its end; of a refusal, the beginning will do."""
+        seen = self.watch.answered(answer.status, answer.headers, answer.version)
         blocks: list[bytes] = []
         size, is_good = 0, 200 <= answer.status < 300
         while block := await answer.content.readany():
@@ -366,6 +372,8 @@ class Transport:
                     provider=name,
                     operation=operation,
                 )
+        if seen is not None:
+            seen.received = size
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     @asynccontextmanager
@@ -382,10 +390,15 @@ class Transport:
             if (recovery := pace.recovery) is not None:
                 await stack.enter_async_context(recovery.one())
             begun, end = time(), line.clock.when() if line.clock else None
+            waits = False
             for turns in pace.turns(rates, begun):
+                waits = waits or not turns.is_free(begun)
                 _set(line.clock, None)
                 await stack.enter_async_context(turns.one())
-            _set(line.clock, end and end + time() - begun)
+            waited = time() - begun
+            _set(line.clock, end and end + waited)
+            if waits:
+                self.watch.waited(waited)
             yield
 
     def _account(self, provider: Provider) -> _Account:
@@ -417,8 +430,9 @@ class Transport:
 
     async def _issued(self, provider: OAuthProvider, asked: TokenRequest, line: _Line) -> Response:
         try:
-            line.busy = True
-            response = await self._posted(provider, asked)
+            line.busy, line.attempt = True, line.attempt + 1
+            with self.watch.request(provider, asked.request, "token", line.attempt):
+                response = await self._posted(provider, asked)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
         except BaseException as error:  # noqa: BLE001 - raised again
@@ -477,7 +491,12 @@ class Transport:
                         rates = provider.rates(request)
                         await turn.enter_async_context(self._turn(account.pace, rates, line))
                     await stream.enter()
-                    stream.answer = await self._get(request, accept, proof, bool(rates))
+                    line.attempt += 1
+                    whose = provider if own else None
+                    with self.watch.request(whose, request, operation, line.attempt):
+                        answer = await self._get(request, accept, proof, bool(rates))
+                        self.watch.answered(answer.status, answer.headers, answer.version)
+                    stream.answer = answer
                 response = Response(
                     status=stream.answer.status, headers=dict(stream.answer.headers)
                 )
@@ -609,6 +628,7 @@ class _Line:
     """Whether a request is on its way, and what bounds it."""
 
     busy: bool = False
+    attempt: int = 0
     clock: asyncio.Timeout | None = None
 
 
