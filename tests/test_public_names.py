@@ -40,7 +40,7 @@ def test_importing_the_package_imports_no_provider_and_no_extra():
     code = (
         "import sys, conversations_hub;"
         "print([m for m in sys.modules if m.startswith('conversations_hub.providers.')"
-        " or m in ('click', 'rich', 'filelock', 'twilio', 'aiohttp.web')])"
+        " or m in ('click', 'rich', 'filelock', 'opentelemetry', 'twilio', 'aiohttp.web')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
