@@ -130,7 +130,14 @@ def test_the_examples_run(capsys, monkeypatch):
         exec(compile(example, "README.md", "exec"), {"__name__": "example"})
     out = capsys.readouterr().out
     assert ran == [None] * len(emulated)
-    shown = ("10 conversations from", "more messages", "True that all", "sent once", "it was done")
+    shown = (
+        "10 conversations from",
+        "more messages",
+        "True that all",
+        "sent once",
+        "it was done",
+        ".conversations ends with",
+    )
     for told in shown:
         assert told in out
 
