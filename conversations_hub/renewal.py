@@ -104,7 +104,11 @@ class Keeper:
                 found = await asyncio.shield(task)
             except ProviderError as error:
                 if held is not None and is_good and error.transient:
-                    log.warning("%s: the token could not be renewed early", self.provider.name)
+                    log.warning(
+                        "%s: the token could not be renewed early",
+                        self.provider.name,
+                        extra={"hub_provider": self.provider.name, "hub_status": error.status},
+                    )
                     return held
                 raise
             if is_mine or _works(found, old):

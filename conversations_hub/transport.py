@@ -45,7 +45,7 @@ from conversations_hub.renewal import Keeper, keeper_of
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
 from conversations_hub.secret import shy
 from conversations_hub.tokens import Token
-from conversations_hub.watching import Watch
+from conversations_hub.watching import Seen, Watch
 from conversations_hub.wire import Request, Response, purged, shifted
 
 A = TypeVar("A")
@@ -184,11 +184,13 @@ class Transport:
 
     async def authorize(self, provider: Provider, code: str) -> None:
         """Take the token that a user's code is good for."""
-        await self._issuing(provider, "authorize").exchange(code)
+        with self.watch.call(provider.name, "authorize"):
+            await self._issuing(provider, "authorize").exchange(code)
 
     async def deauthorize(self, provider: Provider) -> None:
         """End an account's token for good."""
-        await self._issuing(provider, "deauthorize").revoke()
+        with self.watch.call(provider.name, "deauthorize"):
+            await self._issuing(provider, "deauthorize").revoke()
 
     async def _persist(
         self,
@@ -314,12 +316,12 @@ class Transport:
                 operation,
                 proof,
                 await self._body(request, files) if files else request.body,
-                attempt=line.attempt + 1,
                 is_counted=is_counted,
             )
             line.busy, line.attempt = True, line.attempt + 1
             try:
-                response = await sending
+                with self.watch.request(provider, request, operation, line.attempt):
+                    response = await sending
             except asyncio.CancelledError as error:
                 if request.is_write:
                     error.add_note(UNDER_WAY)
@@ -341,38 +343,33 @@ class Transport:
         proof: Mapping[str, str],
         body: Any,
         *,
-        attempt: int,
         is_counted: bool,
     ) -> Response:
         session = self._session()
-        with self.watch.request(provider, request, operation, attempt) as seen:
-            async with session.request(
-                request.method,
-                request.url,
-                headers={
-                    "Accept": "application/json",
-                    "User-Agent": self.user_agent,
-                    **request.headers,
-                    **proof,
-                },
-                data=body,
-                # aiohttp would send some credentials along to another host.
-                allow_redirects=False,
-                raise_for_status=False,
-                middlewares=_middlewares(session, request.is_write or is_counted),
-                timeout=self._limits if request.file is None else self._unlimited,
-                proxy=self.proxy,
-                ssl=self.ssl,
-            ) as answer:
-                if seen is not None:
-                    seen.answered(provider, answer)
-                content = await self._content(answer, provider.name, operation)
-                if seen is not None:
-                    seen.received = len(content)
+        async with session.request(
+            request.method,
+            request.url,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **request.headers,
+                **proof,
+            },
+            data=body,
+            # aiohttp would send some credentials along to another host.
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=_middlewares(session, request.is_write or is_counted),
+            timeout=self._limits if request.file is None else self._unlimited,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, operation)
         return Response(status=answer.status, body=content, headers=answer.headers)
 
     async def _content(self, answer: aiohttp.ClientResponse, name: str, operation: str) -> bytes:
         """Read an answer, decompressed, to its end; of a refusal, the beginning will do."""
+        seen = _head(self.watch, answer)
         blocks: list[bytes] = []
         size, is_good = 0, 200 <= answer.status < 300
         while block := await answer.content.readany():
@@ -387,6 +384,8 @@ class Transport:
                     provider=name,
                     operation=operation,
                 )
+        if seen is not None:
+            seen.received = size
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     @asynccontextmanager
@@ -444,7 +443,8 @@ class Transport:
     async def _issued(self, provider: OAuthProvider, asked: TokenRequest, line: _Line) -> Response:
         try:
             line.busy, line.attempt = True, line.attempt + 1
-            response = await self._posted(provider, asked, line.attempt)
+            with self.watch.request(provider, asked.request, "token", line.attempt):
+                response = await self._posted(provider, asked)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._no_answer(provider, asked.request, "token", error) from _harmless(error)
         except BaseException as error:  # noqa: BLE001 - raised again
@@ -457,25 +457,22 @@ class Transport:
         # A code is never issued to us, so that the provider does not know to hide it.
         raise provider.refused(purged(response, asked.redact), asked)
 
-    async def _posted(self, provider: Provider, asked: TokenRequest, attempt: int) -> Response:
-        with self.watch.request(provider, asked.request, "token", attempt) as seen:
-            async with self._session().post(
-                asked.url,
-                data=asked.form,
-                headers={
-                    "Accept": "application/json",
-                    "User-Agent": self.user_agent,
-                    **asked.headers,
-                },
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=self._limits,
-                proxy=self.proxy,
-                ssl=self.ssl,
-            ) as answer:
-                if seen is not None:
-                    seen.answered(provider, answer)
-                content = await self._content(answer, provider.name, "token")
+    async def _posted(self, provider: Provider, asked: TokenRequest) -> Response:
+        async with self._session().post(
+            asked.url,
+            data=asked.form,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **asked.headers,
+            },
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=self._limits,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, "token")
         return Response(status=answer.status, body=content, headers=dict(answer.headers))
 
     async def _opened(
@@ -507,10 +504,9 @@ class Transport:
                         await turn.enter_async_context(self._turn(account.pace, rates, line))
                     await stream.enter()
                     line.attempt, whose = line.attempt + 1, provider if own else None
-                    with self.watch.request(whose, request, operation, line.attempt) as seen:
+                    with self.watch.request(whose, request, operation, line.attempt):
                         stream.answer = await self._get(request, accept, proof, bool(rates))
-                        if seen is not None:
-                            seen.answered(whose, stream.answer)
+                        _head(self.watch, stream.answer)
                 response = Response(
                     status=stream.answer.status, headers=dict(stream.answer.headers)
                 )
@@ -724,6 +720,10 @@ async def _open(path: Path) -> Any:
 def _let_go(opening: asyncio.Task[Any]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
+
+
+def _head(watch: Watch, answer: aiohttp.ClientResponse) -> Seen | None:
+    return watch.answered(answer.status, answer.headers, answer.version)
 
 
 def _date(text: str) -> datetime | None:

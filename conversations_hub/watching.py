@@ -6,10 +6,10 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from itertools import count
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import asdict, define, field
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from conversations_hub.provider import Provider
     from conversations_hub.wire import Request
 
-WORD = re.compile(r"[!-~]{1,200}")
+T = TypeVar("T")
+
+ID = re.compile(r"[!-~]{1,200}")
 UNWATCHED: AbstractContextManager[None] = nullcontext()
 
 log: logging.Logger = logging.getLogger("conversations_hub.watching")
@@ -48,45 +50,26 @@ class Calling:
     requests: int = 0
 
 
-class Answer(Protocol):
-    """What is looked at of an answer."""
-
-    @property
-    def status(self) -> int:
-        """Its status."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Its headers."""
-        ...
-
-    @property
-    def version(self) -> tuple[int, int] | None:
-        """The version of HTTP."""
-        ...
-
-
 @define(eq=False)
 class Seen:
-    """What is known of a request when it is over."""
+    """What is known of an answer so far."""
 
     status: int | None = None
     received: int | None = None
     request_id: str | None = None
     http_version: str | None = None
 
-    def answered(self, provider: Provider | None, answer: Answer) -> None:
-        """Take down the head of an answer."""
-        self.status, version = answer.status, answer.version
-        self.http_version = ".".join(map(str, version)) if version else None
-        told = answer.headers.get(provider.request_id_header) if provider else None
-        # Whoever answers may answer anything, such as what it was just shown.
-        if provider and told and WORD.fullmatch(told) and provider.redact(told) == told:
-            self.request_id = told
+
+@define(eq=False)
+class Asking:
+    """A request that is under way."""
+
+    provider: Provider | None
+    seen: Seen = field(factory=Seen)
 
 
 CALLING: ContextVar[Calling | None] = ContextVar("conversations_hub_calling", default=None)
+ASKING: ContextVar[Asking | None] = ContextVar("conversations_hub_asking", default=None)
 NUMBERS = count(1)
 
 
@@ -105,11 +88,26 @@ class Watch:
 
     def request(
         self, provider: Provider | None, request: Request, operation: str, attempt: int
-    ) -> AbstractContextManager[Seen | None]:
+    ) -> AbstractContextManager[None]:
         """Watch a request, from when it goes out until it is answered."""
         if self.observers or journal.log.isEnabledFor(logging.DEBUG):
             return self._request(provider, request, operation, attempt)
         return UNWATCHED
+
+    def answered(
+        self, status: int, headers: Mapping[str, str], version: tuple[int, int] | None
+    ) -> Seen | None:
+        """Take down the head of an answer to the present request, if anybody watches it."""
+        if (asking := ASKING.get()) is None:
+            return None
+        seen, provider = asking.seen, asking.provider
+        seen.status = status
+        seen.http_version = ".".join(map(str, version)) if version else None
+        told = headers.get(provider.request_id_header) if provider else None
+        # Whoever answers may answer anything, such as what it was just shown.
+        if provider and told and ID.fullmatch(told) and provider.redact(told) == told:
+            seen.request_id = told
+        return seen
 
     def retrying(self, error: ProviderError, operation: str, attempt: int, seconds: float) -> None:
         """Tell that a request is sent again."""
@@ -192,14 +190,12 @@ class Watch:
                     error=error,
                 )
             )
-            # A coroutine that nobody awaits any more is closed elsewhere.
-            with suppress(ValueError):
-                CALLING.reset(token)
+            _reset(CALLING, token)
 
     @contextmanager
     def _request(
         self, provider: Provider | None, request: Request, operation: str, attempt: int
-    ) -> Iterator[Seen]:
+    ) -> Iterator[None]:
         calling = CALLING.get() or Calling(next(NUMBERS))
         calling.requests += 1
         # What lies elsewhere may be known by an address that is secret.
@@ -214,10 +210,12 @@ class Watch:
             url=masked(url),
             sent=_size(request),
         )
-        seen, begun, error = Seen(), perf_counter(), None
+        asking = Asking(provider)
+        token = ASKING.set(asking)
+        begun, error = perf_counter(), None
         self.tell(began)
         try:
-            yield seen
+            yield
         except BaseException as cause:
             error = type(cause).__name__.strip("_")
             raise
@@ -227,9 +225,10 @@ class Watch:
                     **asdict(began, recurse=False),
                     seconds=perf_counter() - begun,
                     error=error,
-                    **asdict(seen),
+                    **asdict(asking.seen),
                 )
             )
+            _reset(ASKING, token)
 
 
 def _size(request: Request) -> int | None:
@@ -241,3 +240,9 @@ def _size(request: Request) -> int | None:
 def _number() -> int:
     calling = CALLING.get()
     return calling.number if calling else 0
+
+
+def _reset(variable: ContextVar[T], token: Token[T]) -> None:
+    # A coroutine that nobody awaits any more is closed in another context.
+    with suppress(ValueError):
+        variable.reset(token)

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from types import SimpleNamespace
 from typing import ClassVar
 
 from attrs import evolve, field, frozen
@@ -172,8 +171,3 @@ def hub_on(answers, **options):
 
 def ids(items):
     return [item.ref.id for item in items]
-
-
-def answer(status, headers, version=None):
-    """Return the head of an answer."""
-    return SimpleNamespace(status=status, headers=headers, version=version)

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from aiohttp import web
+from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from conversations_hub import (
@@ -17,7 +18,9 @@ from conversations_hub import (
     Rate,
     Ref,
     TransportError,
+    UnsupportedError,
 )
+from conversations_hub.emulator import Emulator
 from conversations_hub.observing import (
     CallBegan,
     CallEnded,
@@ -27,9 +30,11 @@ from conversations_hub.observing import (
     RequestEnded,
     Retrying,
 )
+from interrupting import cancelled_at
 from spans import Kit
 from support import Acme
 
+REQUEST = RequestBegan, RequestEnded
 PAGE = {"things": [{"id": "1", "name": "canary-words"}], "meta": {"more": False}}
 
 
@@ -211,6 +216,42 @@ async def test_spans_of_pages_and_requests_hang_together(emulator):
     }
 
 
+async def test_tokens_are_asked_for_within_the_call_that_needs_them(emulator, events, caplog):
+    caplog.set_level(logging.DEBUG)
+    oauth = emulator["circuit"].oauth
+    bot = Circuit(
+        base_url=emulator.base_url("circuit"),
+        client_id=oauth.client_id,
+        client_secret=oauth.client_secret,
+    )
+    where = Ref("circuit", emulator["circuit"].conversation_ids()[0])
+    async with ConversationsHub(bot, observer=events.append) as hub:
+        await hub.conversation(where)
+        first = (await hub[Circuit].tokens.load()).access.reveal()
+        oauth.expire_all()
+        await hub.conversation(where)
+        second = (await hub[Circuit].tokens.load()).access.reveal()
+        with pytest.raises(UnsupportedError):
+            await hub.deauthorize(Circuit)
+    ended = of(events, RequestEnded)
+    assert [(e.operation, e.number, e.attempt, e.status) for e in ended] == [
+        ("token", 1, 1, 200),
+        ("conversation", 2, 1, 200),
+        ("conversation", 1, 1, 401),
+        ("token", 2, 1, 200),
+        ("conversation", 3, 2, 200),
+    ]
+    assert [(e.operation, e.requests, e.error) for e in of(events, CallEnded)] == [
+        ("conversation", 2, None),
+        ("conversation", 3, None),
+        ("deauthorize", 0, "UnsupportedError"),
+    ]
+    assert len({e.call for e in ended}) == 2
+    for secret in (oauth.client_secret, first, second):
+        assert secret not in repr(events)
+        assert secret not in caplog.text
+
+
 async def test_an_address_that_is_a_secret_is_not_told(emulator, events, caplog):
     caplog.set_level(logging.DEBUG)
     async with emulator.hub(observer=events.append) as hub:
@@ -224,3 +265,27 @@ async def test_an_address_that_is_a_secret_is_not_told(emulator, events, caplog)
     for told in (repr(events), caplog.text):
         assert way_in.webhook_id not in told
         assert "canary" not in told
+
+
+@pytest.mark.parametrize("how", ["turn", "wait"])
+async def test_whatever_is_cancelled_has_an_end(how, caplog):
+    async def work(hub):
+        refs = [c.ref async for c in hub.conversations(limit=4, page_size=2)]
+        await hub.fetch_messages(refs, limit=5).collect()
+
+    async with Emulator(seed=7, scale=0.05, only=["circuit"]) as emulator:
+        at, steps = 0, 0
+        while steps >= at:
+            at += 3
+            kit, events = Kit(), []
+            async with emulator.hub(observer=[events.append, kit.observer]) as hub:
+                _, steps = await cancelled_at(work(hub), at, how)
+            assert {e.call for e in of(events, CallBegan)} == {
+                e.call for e in of(events, CallEnded)
+            }
+            began, ended = ([(e.call, e.number) for e in of(events, kind)] for kind in REQUEST)
+            assert sorted(began) == sorted(ended)
+            assert len(kit.spans) == len(of(events, CallEnded, RequestEnded))
+            assert trace.get_current_span() is trace.INVALID_SPAN
+    assert at > 6
+    assert caplog.records == []

@@ -8,7 +8,7 @@ from conversations_hub import RateLimitError, ServerError
 from conversations_hub.telemetry import BOUNDARIES, OpenTelemetry
 from conversations_hub.watching import Watch
 from spans import Kit
-from support import Acme, answer
+from support import Acme
 
 ACME = Acme(token="canary", base_url="https://acme.example/v1")
 BUSY = RateLimitError("words", provider="acme")
@@ -27,8 +27,8 @@ def kit():
 
 
 def ask(kit, *, status=200, attempt=1, operation="messages"):
-    with kit.watch.request(ACME, REQUEST, operation, attempt) as seen:
-        seen.answered(ACME, answer(status, {"X-Request-Id": "R1"}, (1, 1)))
+    with kit.watch.request(ACME, REQUEST, operation, attempt):
+        kit.watch.answered(status, {"X-Request-Id": "R1"}, (1, 1))
 
 
 def attributes(span):

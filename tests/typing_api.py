@@ -11,6 +11,7 @@ from conversations_hub import (
     Clio,
     Conversation,
     ConversationsHub,
+    Event,
     Message,
     Outcome,
     Page,
@@ -22,6 +23,8 @@ from conversations_hub import (
     Twilio,
     Upload,
 )
+from conversations_hub.observing import RequestEnded
+from conversations_hub.telemetry import OpenTelemetry
 
 
 async def hub_members(hub: ConversationsHub) -> None:
@@ -93,3 +96,13 @@ async def pagers(pager: Pager[Message]) -> None:
     assert_type(pager.pages(), AsyncIterator[Page[Message]])
     assert_type(await pager.collect(limit=10), list[Message])
     assert_type(pager.checkpoint(), dict[str, Any])
+
+
+def observers(event: Event) -> None:
+    """Check what a hub takes as observers."""
+    ConversationsHub(observer=observers)
+    ConversationsHub(observer=OpenTelemetry())
+    ConversationsHub(observer=[observers, OpenTelemetry()])
+    assert_type(event.provider, str | None)
+    if isinstance(event, RequestEnded):
+        assert_type(event.status, int | None)
