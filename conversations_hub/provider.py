@@ -234,7 +234,11 @@ class Provider(Questions):
         """
         if not attachment.url:
             raise self.unsupported("download", "this attachment has no address; see its raw")
-        return Request.of(urljoin(str(self.base_url.origin()), attachment.url))
+        try:
+            place = urljoin(str(self.base_url.origin()), attachment.url)
+        except ValueError:
+            place = attachment.url
+        return Request.of(place)
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return the headers that prove who asks; they are added when a request is sent."""

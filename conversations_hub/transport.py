@@ -44,7 +44,7 @@ from conversations_hub.renewal import Keeper, keeper_of
 from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
 from conversations_hub.secret import shy
 from conversations_hub.tokens import Token
-from conversations_hub.wire import Request, Response, purged, shifted
+from conversations_hub.wire import Request, Response, address, purged, shifted
 
 A = TypeVar("A")
 
@@ -737,7 +737,7 @@ def _moved(request: Request, response: Response, operation: str) -> Request | No
     if response.status not in REDIRECTS or place is None:
         return None
     try:
-        url = request.url.join(URL(place, encoded=True))
+        url = request.url.join(address(place))
         host = url.host
     except ValueError:
         url, host = URL(), None
