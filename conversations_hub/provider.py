@@ -236,7 +236,11 @@ class Provider(Questions):
         """
         if not attachment.url:
             raise self.unsupported("download", "this attachment has no address; see its raw")
-        return Request.of(urljoin(str(self.base_url.origin()), attachment.url))
+        try:
+            place = urljoin(str(self.base_url.origin()), attachment.url)
+        except ValueError:
+            place = attachment.url
+        return Request.of(place)
 
     def auth_headers(self) -> Mapping[str, str]:
         """Return the headers that prove who asks; they are added when a request is sent."""
@@ -371,8 +375,8 @@ class Provider(Questions):
         """Return what a refusal is: who refused what, why, and what to do about it."""
         problem = self.problem(request, response)
         kind = problem.kind or class_for(response.status)
-        why = f": {self.redact(problem.message)[:300]}" if problem.message else ""
-        told = self.redact(problem.code) if problem.code else None
+        why = f": {_line(self.redact(problem.message), 300)}" if problem.message else ""
+        told = _line(self.redact(problem.code), 100) if problem.code else None
         code = f" ({told})" if told else ""
         remedy = f"; {hint}" if (hint := remedy_for(kind)) else ""
         if 300 <= response.status < 400:
@@ -387,9 +391,15 @@ class Provider(Questions):
             request=evolve(request, file=None) if request.file else request,
             response=purged(response, self.redact),
             code=told,
-            request_id=self.redact(problem.request_id) if problem.request_id else None,
+            request_id=_line(self.redact(problem.request_id), 100) if problem.request_id else None,
             retry_after=seconds_to_wait(response.header("Retry-After")),
         )
+
+
+def _line(text: str, most: int) -> str:
+    """Return the beginning of a text on one line, so that it makes no other in a log."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * most])
+    return " ".join(plain.split())[:most]
 
 
 ORDERS = ("oldest", "newest", None)

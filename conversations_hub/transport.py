@@ -46,7 +46,7 @@ from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
 from conversations_hub.secret import shy
 from conversations_hub.tokens import Token
 from conversations_hub.watching import Seen, Watch
-from conversations_hub.wire import Request, Response, purged, shifted
+from conversations_hub.wire import Request, Response, address, purged, shifted
 
 A = TypeVar("A")
 
@@ -777,7 +777,7 @@ def _moved(request: Request, response: Response, operation: str) -> Request | No
     if response.status not in REDIRECTS or place is None:
         return None
     try:
-        url = request.url.join(URL(place, encoded=True))
+        url = request.url.join(address(place))
         host = url.host
     except ValueError:
         url, host = URL(), None

@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from attrs import astuple, evolve, field, has, mutable
 
+from conversations_hub.circles import Trodden
 from conversations_hub.errors import (
     CursorExpiredError,
     PagingError,
@@ -39,6 +40,10 @@ def key_of(item: Any) -> str:
     # All that counts in equality, for `repr` leaves out what is secret.
     told = astuple(item, filter=lambda field, _: bool(field.eq)) if has(type(item)) else item
     return blake2b(repr(told).encode(), digest_size=12).hexdigest()
+
+
+EMPTY = 1000
+"""So many pages in a row may have nothing on them, before somebody hears of it."""
 
 
 class Company(Protocol):
@@ -76,7 +81,9 @@ class Walk(Generic[T]):
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
     _gave_up: Request | None = field(default=None, init=False)
-    _asked: set[int] = field(factory=set, init=False)
+    _asked: Trodden = field(factory=Trodden, init=False)
+    _empty: int = field(default=0, init=False)
+    """How many pages in a row had nothing on them."""
     _last: Batch[T] | None = field(default=None, init=False, repr=False)
     """The page that led to the one that is next."""
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
@@ -97,10 +104,12 @@ class Walk(Generic[T]):
         asked = hash(request.key)
         if asked in self._asked:
             self._turn_back()
-            raise placed(
-                PagingError(f"the list goes in circles: a page of {request.place} comes again"),
-                self.fetcher.provider_of(self.listing),
-                operation_of(self.listing),
+            raise self._stuck(f"the list goes in circles: a page of {request.place} comes again")
+        if self._empty >= EMPTY:
+            self._empty = 0
+            raise self._stuck(
+                f"{EMPTY:,} pages in a row were empty, and still there are more; ask on, "
+                f"if that can be: {request.place}"
             )
         try:
             batch = await self.fetcher.batch(self.listing, request)
@@ -117,6 +126,7 @@ class Walk(Generic[T]):
         trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
         batch, self.again = self._without_again(batch), frozenset()
         self._asked.add(asked)
+        self._empty = 0 if batch.items or batch.entries else self._empty + 1
         self.next = batch.next
         if self.company is not None:
             batch = self.company.arrived(self, batch)
@@ -139,7 +149,11 @@ class Walk(Generic[T]):
         last, self._last = self._last, None
         self.next, self.trail = last.request, last.trail
         self.again = last.again | {key_of(item) for item in last.items}
-        self._asked.discard(hash(last.request.key))
+        self._asked.forget(hash(last.request.key))
+
+    def _stuck(self, why: str) -> ProviderError:
+        provider, operation = self.fetcher.provider_of(self.listing), operation_of(self.listing)
+        return placed(PagingError(why), provider, operation)
 
     def _start_anew(self, error: CursorExpiredError) -> None:
         """Go back to the first page, once, to find the place by the items before it."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import AsyncIterable, Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import punctuation
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote_plus
 
@@ -15,6 +17,8 @@ from yarl import URL
 
 from conversations_hub.arguments import named
 from conversations_hub.errors import ConfigurationError
+
+AUTHORITY = re.compile(r"([a-z][a-z0-9+.-]*:)?//[^/?#]*", re.IGNORECASE)
 
 QueryValue = str | int | bool | None | Iterable[str | int]
 
@@ -161,6 +165,21 @@ TOTAL = "total"
 SUMS = frozenset({SEEN_COUNT, TOTAL})
 
 
+def address(text: str) -> URL:
+    """Return the URL of a text that somebody else wrote, byte for byte as far as it can be sent.
+
+    Raises `ValueError` where it is none.
+    """
+    start = AUTHORITY.match(text)
+    head = start[0] if start else ""
+    if not head.isprintable() or " " in head:
+        raise ValueError("this is no place")
+    # A blank or a line break would end the request's first line.
+    url = URL(head + quote(text[len(head) :], safe=punctuation), encoded=True)
+    url.host, url.port  # noqa: B018 - raise
+    return url
+
+
 def place_of(url: URL) -> str:
     """Return a URL without what may be secret in it, or somebody's number, for people to read."""
     bare = url.with_query(None).with_fragment(None)
@@ -187,11 +206,10 @@ class Request:
     def of(cls, text: str) -> Request:
         """Return a GET for an address that was given whole, as it was given."""
         try:
-            url = URL(text, encoded=True)
-            host = url.host
+            url = address(text)
         except ValueError:
-            url, host = URL(), None
-        if url.scheme not in {"http", "https"} or not host:
+            url = URL()
+        if url.scheme not in {"http", "https"} or not url.host:
             raise ConfigurationError(f"{text[:100]!r} is no http(s) address")
         return cls(url=url)
 

@@ -5,7 +5,9 @@ import gzip
 import json
 import time
 import traceback
-from contextlib import asynccontextmanager
+import tracemalloc
+import zlib
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -14,21 +16,24 @@ from hypothesis import strategies as st
 
 from conversations_hub import (
     AmbiguousWriteError,
+    Attachment,
     ConfigurationError,
     ConversationsHub,
     HubError,
     PagingError,
     Ref,
     StatusError,
+    TooLargeError,
     TranslationError,
     TransportError,
     Upload,
 )
 from conversations_hub import transport as transport_module
 from conversations_hub.retrying import seconds_to_wait
+from conversations_hub.walk import EMPTY
 from conversations_hub.wire import Response
 from conversations_hub.writing import LOOKBACK, server_time
-from support import Acme, Scribe, page
+from support import Acme, Scribe, hub_on, page
 
 CANARY = "canary"
 ONE = b'{"id":"1","name":"n"}'
@@ -389,3 +394,140 @@ def test_a_page_that_speaks_at_length_is_not_repeated():
         with pytest.raises(PagingError) as caught:
             read.read(read.request, Response(status=200, body=body))
         assert CANARY not in str(caught.value)
+
+
+LIMIT = 1024**2
+BLANK = b" " * 64 * LIMIT
+
+
+def squeezed(encoding):
+    """Return 64 MiB of blanks and a conversation, which is 64 KiB on the wire."""
+    form = {"gzip": 31, "deflate": 15}[encoding]
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, form)
+    return squeeze.compress(BLANK) + squeeze.compress(ONE) + squeeze.flush()
+
+
+def endless(size=1024**3):
+    """Answer with more than anybody wants."""
+
+    async def answer(request):
+        response = web.StreamResponse(status=int(request.headers.get("X-Status", 200)))
+        await response.prepare(request)
+        with suppress(OSError):
+            for _ in range(size // 65_536):
+                await response.write(b" " * 65_536)
+        return response
+
+    return answer
+
+
+@contextmanager
+def at_most(bytes_):
+    """Say how much memory may be taken, beyond what there is."""
+    tracemalloc.start()
+    try:
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < bytes_
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("status", ["200 OK", "404 no", "500 no"])
+async def test_a_bomb_does_not_go_off(encoding, status):
+    bomb = raw(squeezed(encoding), b"Content-Encoding: " + encoding.encode(), status=status)
+    async with (
+        answering(bomb) as server,
+        hub_at(server.url, Scribe, answer_limit=LIMIT, retries=0) as hub,
+    ):
+        with at_most(8 * LIMIT):
+            for ask in (
+                lambda: hub.run(hub.conversation("acme:1")),
+                lambda: hub.conversations().collect(limit=3),
+                lambda: hub.run(hub.update("acme:1", title="words")),
+                lambda: hub.download(Attachment(url=f"{server.url}/x"), limit=LIMIT).read(),
+            ):
+                with pytest.raises((TooLargeError, StatusError, AmbiguousWriteError)):
+                    await ask()
+
+
+async def test_an_answer_without_end_has_one(serve):
+    async with hub_at(await serve(endless()), answer_limit=LIMIT) as hub:
+        begun = time.monotonic()
+        with at_most(8 * LIMIT):
+            with pytest.raises(TooLargeError, match="answer_limit"):
+                await hub.conversation("acme:1")
+            pager = hub.conversations(on_error="continue")
+            assert await pager.collect(limit=3) == []
+            assert isinstance(pager.errors[0], TooLargeError)
+            found = hub.fetch(["acme:1", "acme:2"], on_error="continue")
+            assert [type(r.error) async for r in found] == [TooLargeError] * 2
+    assert time.monotonic() - begun < 4
+
+
+async def test_an_answer_at_its_limit_is_read():
+    """The limit is of what it is when it is unpacked."""
+    body = ONE + b" " * (LIMIT - len(ONE))
+    for answer in (raw(body), raw(gzip.compress(body), b"Content-Encoding: gzip")):
+        async with answering(answer) as server:
+            async with hub_at(server.url, answer_limit=LIMIT) as hub:
+                assert (await hub.conversation("acme:1")).title == "n"
+            async with hub_at(server.url, answer_limit=LIMIT - 1) as hub:
+                with pytest.raises(TooLargeError):
+                    await hub.conversation("acme:1")
+
+
+async def test_too_large_an_answer_to_a_write_may_have_been_a_yes(serve):
+    async with hub_at(await serve(endless()), Scribe, answer_limit=LIMIT) as hub:
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await hub.update("acme:1", title="words")
+    assert isinstance(caught.value.cause, TooLargeError)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, "1", None])
+def test_a_limit_is_a_number(limit):
+    with pytest.raises(ConfigurationError, match="answer_limit"):
+        ConversationsHub(answer_limit=limit)
+
+
+class Endless:
+    """Has a page after every page."""
+
+    timeout = 1.0
+
+    def __init__(self, ids):
+        self.ids, self.count = ids, 0
+
+    async def send(self, provider, request, operation):
+        self.count += 1
+        return Response(status=200, body=page(self.ids, cursor=f"c{self.count}"))
+
+
+@pytest.mark.parametrize("count", [500, pytest.param(20_000, marks=pytest.mark.reliability)])
+async def test_a_list_without_end_takes_no_memory(count):
+    """It goes on for as long as the server says so; whoever reads it may stop."""
+    async with hub_on({}) as hub:
+        hub._fetcher.transport = Endless(["1"])
+        pager = hub.conversations()
+        pages = pager.pages()
+        for _ in range(100):
+            await anext(pages)
+        with at_most(2 * LIMIT):
+            for _ in range(count):
+                await anext(pages)
+        assert len(json.dumps(pager.checkpoint())) < 2000
+        await pager.aclose()
+
+
+async def test_nobody_waits_for_ever_for_what_is_on_an_empty_page():
+    async with hub_on({}) as hub:
+        server = hub._fetcher.transport = Endless([])
+        pager = hub.conversations()
+        with at_most(3 * LIMIT), pytest.raises(PagingError, match=f"{EMPTY:,} pages in a row"):
+            await anext(pager)
+        assert server.count in {EMPTY, EMPTY + 1}
+        server.ids = ["1"]  # and nothing is lost
+        assert (await anext(pager)).ref.id == "1"
+        assert server.count < EMPTY + 5
+        await pager.aclose()

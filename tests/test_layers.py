@@ -11,7 +11,7 @@ ROOT = Path(conversations_hub.__file__).parent
 
 # From the top of the house to the front door. A module may import those on rows above its own.
 ROWS = [
-    ["raw", "errors", "construct", "html_text", "windows"],
+    ["raw", "circles", "errors", "construct", "html_text", "windows"],
     ["arguments", "budget", "allowance", "observing", "secret"],
     ["journal", "models", "tokens", "wire"],
     ["retrying", "codec", "recipes", "watching"],

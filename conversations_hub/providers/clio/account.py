@@ -179,8 +179,10 @@ class Account(OAuthProvider):
     def number(self, thing: Ref | str | int, what: str) -> int:
         """Return the number in a ref or an id, as bodies have it."""
         text = self.id_of(thing) if isinstance(thing, Ref) else str(thing)
-        if not (text.isascii() and text.isdecimal()):
-            raise ConfigurationError(f"{text!r} is no {what}'s id: a number", provider=self.name)
+        if not (text.isascii() and text.isdecimal() and len(text) < 20):
+            raise ConfigurationError(
+                f"{text[:100]!r} is no {what}'s id: a number", provider=self.name
+            )
         return int(text)
 
     def message_parts(self, *parts: str) -> str:
