@@ -250,6 +250,7 @@ class Transport:
         async with AsyncExitStack() as closing:
             if own is not None:
                 closing.push_async_callback(own.close)
+                closing.callback(_let_go_of, own, is_over=True)
             for account in self._accounts.values():
                 account.pace.close()
                 if account.keeper is not None:
@@ -323,11 +324,13 @@ class Transport:
                 with self.watch.request(provider, request, operation, line.attempt):
                     response = await sending
             except asyncio.CancelledError as error:
+                _let_go_of(self._own)
                 if request.is_write:
                     error.add_note(UNDER_WAY)
                 raise
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
+                _let_go_of(self._own)
                 raise self._no_answer(provider, request, operation, error) from _harmless(error)
             except BaseException as error:  # noqa: BLE001 - raised again
                 # Nor of those below, which are left out.
@@ -597,7 +600,7 @@ class Transport:
             return self.session
         if self._own is None:
             self._own = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self.connections),
+                connector=_Connector(limit=self.connections),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._own
@@ -680,6 +683,29 @@ class Stream:
             self.answer.close()
         if self._holds:
             self.gate.release()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that knows its connections."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.lines: WeakSet[asyncio.Transport] = WeakSet()
+
+    async def connect(self, *args: Any, **options: Any) -> Any:
+        """Return a connection, which is remembered."""
+        connection = await super().connect(*args, **options)
+        if connection.transport is not None:
+            self.lines.add(connection.transport)
+        return connection
+
+
+def _let_go_of(session: aiohttp.ClientSession | None, *, is_over: bool = False) -> None:
+    """Break connections that are given up, but would first send what nobody takes."""
+    connector = session.connector if session is not None else None
+    for line in connector.lines if isinstance(connector, _Connector) else ():
+        if (is_over or line.is_closing()) and line.get_write_buffer_size():
+            line.abort()
 
 
 class _LineLostError(aiohttp.ClientError):

@@ -336,16 +336,22 @@ async def test_closing_ends_whatever_is_at_work(times, connections):
         assert await rested_of(hub) == {}
 
 
-async def test_closing_tells_what_was_being_written():
+async def test_closing_tells_what_was_being_written(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"x" * 5_000_000)
     async with listening(hangs) as url:
-        hub = hub_at(url, connections=1)
-        first, second = (
-            asyncio.create_task(hub.run(hub.send("acme:1", text))) for text in ("one", "two")
+        hub = hub_at(url, connections=2)
+        first, file, second = (
+            asyncio.create_task(hub.run(hub.send("acme:1", text, attachments=files)))
+            for text, files in (("one", []), ("file", [path]), ("two", []))
         )
         await asyncio.sleep(0.05)
         await hub.aclose()
         with pytest.raises(AmbiguousWriteError):
             await first
+        # Nobody sees a file before its message is written.
+        with pytest.raises(TransportError):
+            await file
         with pytest.raises(ConfigurationError, match="closed"):
             await second
 
@@ -365,3 +371,25 @@ async def test_closing_wakes_whoever_waits_to_ask_again(status):
             results = await asyncio.gather(*tasks, return_exceptions=True)
         assert time.monotonic() - begun < LATE
         assert {type(result) for result in results} == {ConfigurationError}
+
+
+@pytest.mark.parametrize("end", ["cancel", "deadline", "close"])
+async def test_what_nobody_takes_is_not_sent_for_ever(end, tmp_path):
+    """A socket that is closed sends first what is left, and a server may never read that."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"x" * 5_000_000)
+    deadline = 0.2 if end == "deadline" else 20.0
+    async with listening(hangs) as url, hub_at(url, deadline=deadline) as hub:
+        sending = asyncio.create_task(hub.run(hub.send("acme:1", "file", attachments=[path])))
+        await asyncio.sleep(0.1)
+        lines = list(hub._transport._own.connector.lines)
+        assert [line.get_write_buffer_size() > 0 for line in lines] == [True]
+        async with asyncio.timeout(5):
+            if end == "close":
+                await hub.aclose()
+            elif end == "cancel":
+                sending.cancel()
+            with pytest.raises((TransportError, asyncio.CancelledError)):
+                await sending
+        assert [line.get_write_buffer_size() for line in lines] == [0]
+        assert await rested_of(hub) == {}
