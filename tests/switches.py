@@ -34,6 +34,8 @@ WRITING = {
         "media_content": ["direct", "redirect"],
         "media_name": ["filename", "file_name"],
         "media_seconds": [300, 2],
+        "write_rate": [None, 30],
+        "retry_after": ["missing", "seconds"],
     },
     "sunshine": {
         "message_limit": [30_000, Turn(0, (InvalidRequestError, AmbiguousWriteError))],
@@ -44,6 +46,7 @@ WRITING = {
         "second_webhook": ["refused", "added"],
         "media": ["private", "public", "foreign"],
         "upload_limit": [50 * 1024**2, Turn(1, InvalidRequestError)],
+        "leeway": [0.0, 60.0],
     },
     "clio": {
         "marks_bump_updated_at": [False, True],
@@ -56,8 +59,13 @@ WRITING = {
         "reply_receivers": ["added", "refused"],
         "missing_reference": ["not_found", "unprocessable"],
         "link_seconds": [60, 2],
+        "token_seconds": [2_592_000, 60.0],
+        "rotate_refresh_tokens": [False, True],
     },
     "circuit": {
+        "token_seconds": [None, 60.0],
+        "expires_in": ["absent", "present"],
+        "refresh_tokens": ["none", "lasting", "rotating"],
         "large_is_group": [True, False],
         "update_omitted": ["keep", "clear"],
         "reply_to_reply": ["root", "given", "400"],
