@@ -119,3 +119,17 @@ def _called(kind: Any) -> str:
 def named(thing: Any) -> str:
     """Write what a thing is for people, without its words, which may be secret."""
     return "None" if thing is None else f"a {type(thing).__name__}"
+
+
+def check_time(**given: Any) -> None:
+    """Refuse what is no time in seconds."""
+    for name, value in given.items():
+        if not (isinstance(value, int | float) and value > 0):
+            raise ConfigurationError(f"{name} is a time in seconds, not {value!r}")
+
+
+def check_number(least: int, **given: Any) -> None:
+    """Refuse what is no number from the least."""
+    for name, value in given.items():
+        if not (isinstance(value, int) and value >= least):
+            raise ConfigurationError(f"{name} is a number from {least}, not {value!r}")

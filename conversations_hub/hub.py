@@ -29,6 +29,7 @@ from conversations_hub.models import (
     Participant,
     Ref,
 )
+from conversations_hub.network import Network
 from conversations_hub.observing import Observer, observers_of
 from conversations_hub.pager import Pager, check_limit
 from conversations_hub.people import Directory
@@ -91,16 +92,22 @@ class ConversationsHub:
                 )
             bound[provider.name] = provider.bound(self)
         watch = Watch(observers_of(observer))
-        self._transport = Transport(
+        network = Network(
             session=session,
             timeout=timeout,
             deadline=deadline,
-            retries=retries,
             connections=connections,
             answer_limit=answer_limit,
             proxy=proxy,
             ssl=ssl,
             user_agent=user_agent or _user_agent(),
+            watch=watch,
+        )
+        self._transport = Transport(
+            network=network,
+            deadline=deadline,
+            retries=retries,
+            connections=connections,
             watch=watch,
         )
         self._fetcher = Fetcher(

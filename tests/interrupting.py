@@ -94,7 +94,7 @@ def left_by(hub, before=frozenset()):
     """Return what a hub still holds, by name; nothing where it is at rest."""
     keepers = [account.keeper for account in hub._transport._accounts.values()]
     transport, fetcher = hub._transport, hub._fetcher
-    session = transport._own
+    session = transport.network._own
     turns = [
         one
         for account in transport._accounts.values()

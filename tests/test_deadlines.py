@@ -382,7 +382,7 @@ async def test_what_nobody_takes_is_not_sent_for_ever(end, tmp_path):
     async with listening(hangs) as url, hub_at(url, deadline=deadline) as hub:
         sending = asyncio.create_task(hub.run(hub.send("acme:1", "file", attachments=[path])))
         await asyncio.sleep(0.1)
-        lines = list(hub._transport._own.connector.lines)
+        lines = list(hub._transport.network._own.connector.lines)
         assert [line.get_write_buffer_size() > 0 for line in lines] == [True]
         async with asyncio.timeout(5):
             if end == "close":

@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from attrs import field, mutable
 from yarl import URL
 
@@ -88,7 +88,7 @@ async def test_a_user_lets_an_app_in(cls):
         mine = provider(emulator, cls, redirect_uri=CALLBACK)
         async with ConversationsHub(mine) as hub:
             url = hub[cls].authorization_url(state=STATE)
-            async with transport_module.aiohttp.ClientSession() as browser:
+            async with ClientSession() as browser:
                 answer = await browser.get(URL(url, encoded=True), allow_redirects=False)
             back = answer.headers["Location"]
             assert back.startswith(CALLBACK)

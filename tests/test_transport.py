@@ -361,7 +361,7 @@ def test_a_hub_is_of_one_event_loop():
         try:
             await hub.conversation("acme:1")
         finally:
-            await hub._transport._own.close()
+            await hub._transport.network._own.close()
 
     with pytest.raises(TransportError):
         asyncio.run(ask())

@@ -1,0 +1,444 @@
+"""The only code that touches the network: one session, and one request at a time over it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any
+from weakref import WeakSet
+
+import aiohttp
+from attrs import field, mutable
+
+from conversations_hub.arguments import check_number, check_time
+from conversations_hub.errors import (
+    UNDER_WAY,
+    ConfigurationError,
+    TooLargeError,
+    TransportError,
+)
+from conversations_hub.oauth import OAuthProvider, TokenRequest
+from conversations_hub.provider import Provider
+from conversations_hub.watching import Seen, Watch
+from conversations_hub.wire import Request, Response, purged
+
+# What goes wrong on the way, and of that what does before a request is written.
+BROKEN = (aiohttp.ClientError, TimeoutError, OSError)
+NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
+CONNECTING = 10.0
+NO_FILES: AbstractContextManager[None] = nullcontext()
+ERROR_SIZE = 65_536
+# aiohttp's errors quote addresses with their passwords and queries.
+UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
+# Those about garbled answers quote them: a header, a line of what may be people's words.
+QUOTED = re.compile(r"[:\s]*(?<!message=)(\bb)?['\"].*", re.DOTALL)
+
+
+@mutable
+class Line:
+    """Whether a request is on its way, for which time, and what bounds it."""
+
+    busy: bool = False
+    attempt: int = 0
+    clock: asyncio.Timeout | None = None
+
+
+@mutable(kw_only=True)
+class Network:
+    """Sends a request once; made without an event loop, opened by its first request.
+
+    Times are in seconds: `timeout` bounds an exchange, or with a file each wait for more of it;
+    whoever asks waits until a `deadline` in all.
+    """
+
+    session: aiohttp.ClientSession | None = None
+    """The caller's own session, which is never closed here."""
+    timeout: float = 30.0
+    deadline: float = 120.0
+    connections: int = 32
+    answer_limit: int = 64 * 1024**2
+    """In bytes; files that are downloaded have none here."""
+    proxy: str | None = field(default=None, repr=False)
+    ssl: SSLContext | bool = True
+    user_agent: str = "conversations-hub"
+    watch: Watch = field(factory=Watch, repr=False)
+    _own: aiohttp.ClientSession | None = field(default=None, init=False)
+    _limits: aiohttp.ClientTimeout = field(init=False, repr=False)
+    _unlimited: aiohttp.ClientTimeout = field(init=False, repr=False)
+    _streams: WeakSet[Any] = field(factory=WeakSet, init=False, repr=False)
+    """What can be read once, and was."""
+    _closed: bool = field(default=False, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        check_time(timeout=self.timeout, deadline=self.deadline)
+        check_number(1, connections=self.connections, answer_limit=self.answer_limit)
+        agent = self.user_agent
+        if not (isinstance(agent, str) and agent.isascii() and agent.isprintable()):
+            raise ConfigurationError(f"user_agent cannot stand in a header: {agent!r}")
+        # Less than the others: who is not connected in time has surely sent nothing.
+        connecting = min(CONNECTING, self.timeout / 2, self.deadline / 2)
+        self._limits = aiohttp.ClientTimeout(total=self.timeout, sock_connect=connecting)
+        # Reading a file takes as long as it takes, while bytes come; sending one, the deadline.
+        self._unlimited = aiohttp.ClientTimeout(
+            total=None, sock_connect=connecting, sock_read=self.timeout
+        )
+
+    def opened(self) -> aiohttp.ClientSession:
+        """Return the session; `ConfigurationError` where this one can send nothing any more."""
+        if self._closed:
+            raise ConfigurationError("this hub is closed; open a new one")
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigurationError("this hub belongs to another event loop; open one in each")
+        if self.session is not None:
+            if self.session.closed:
+                raise ConfigurationError("the session that this hub was given is closed")
+            return self.session
+        if self._own is None:
+            self._own = aiohttp.ClientSession(
+                connector=_Connector(limit=self.connections),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._own
+
+    def stop(self) -> None:
+        """Begin no request any more."""
+        self._closed = True
+
+    async def aclose(self) -> None:
+        """Close the session that was opened here; a second time does nothing."""
+        self.stop()
+        own, self._own = self._own, None
+        if own is not None:
+            _let_go_of(own, is_over=True)
+            await own.close()
+
+    async def exchange(
+        self,
+        provider: Provider,
+        request: Request,
+        operation: str,
+        line: Line,
+        proof: Mapping[str, str],
+        *,
+        is_counted: bool = False,
+    ) -> Response:
+        """Send one request and read its answer, whatever that says."""
+        with ExitStack() if request.file else NO_FILES as files:
+            # What is sent is among the variables of no frame that an error goes through.
+            sending = self._response(
+                provider,
+                request,
+                operation,
+                proof,
+                await self._body(request, files) if files else request.body,
+                is_counted=is_counted,
+            )
+            line.busy, line.attempt = True, line.attempt + 1
+            try:
+                with self.watch.request(provider, request, operation, line.attempt):
+                    response = await sending
+            except asyncio.CancelledError as error:
+                _let_go_of(self._own)
+                if request.is_write:
+                    error.add_note(UNDER_WAY)
+                raise
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                line.busy = False
+                _let_go_of(self._own)
+                raise self.no_answer(provider, request, operation, error) from harmless(error)
+            except BaseException as error:  # noqa: BLE001 - raised again
+                # Nor of those below, which are left out.
+                raise error.with_traceback(None)  # noqa: B904 - the same error
+        line.busy = False
+        return response
+
+    async def issue(self, provider: OAuthProvider, asked: TokenRequest, line: Line) -> Response:
+        """Ask the token endpoint once; raise what it refuses with."""
+        try:
+            line.busy, line.attempt = True, line.attempt + 1
+            with self.watch.request(provider, asked.request, "token", line.attempt):
+                response = await self._posted(provider, asked)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self.no_answer(provider, asked.request, "token", error) from harmless(error)
+        except BaseException as error:  # noqa: BLE001 - raised again
+            # Among the variables of the frames below is what is sent.
+            raise error.with_traceback(None)  # noqa: B904 - the same error
+        finally:
+            line.busy = False
+        if 200 <= response.status < 300:
+            return response
+        # A code is never issued to us, so that the provider does not know to hide it.
+        raise provider.refused(purged(response, asked.redact), asked)
+
+    async def get(
+        self, request: Request, accept: str, proof: Mapping[str, str], is_counted: bool
+    ) -> aiohttp.ClientResponse:
+        """Ask for a file, with the credentials of whose it is."""
+        session = self.opened()
+        return await session.get(
+            # Two proofs at once would be neither.
+            request.url.with_user(None) if proof else request.url,
+            headers={"Accept": accept, "User-Agent": self.user_agent, **proof},
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=_middlewares(session, is_counted),
+            timeout=self._unlimited,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        )
+
+    def no_answer(
+        self, provider: Provider | None, request: Request, operation: str, error: Exception
+    ) -> TransportError:
+        """Return what it means that a request was not answered."""
+        sent = not isinstance(error, NOT_SENT)
+        timed_out = sent and isinstance(error, TimeoutError)
+        if timed_out:
+            what = f"no whole answer within {self.timeout:g} s"
+        else:
+            what = provider.redact(_said(error)) if provider else _said(error)
+        return TransportError(
+            f"{request.method} {request.place}: {what}; check base_url, the network and any proxy",
+            provider=provider.name if provider else None,
+            operation=operation,
+            sent=sent,
+            timed_out=timed_out,
+        )
+
+    async def _response(
+        self,
+        provider: Provider,
+        request: Request,
+        operation: str,
+        proof: Mapping[str, str],
+        body: Any,
+        *,
+        is_counted: bool,
+    ) -> Response:
+        session = self.opened()
+        async with session.request(
+            request.method,
+            request.url,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **request.headers,
+                **proof,
+            },
+            data=body,
+            # aiohttp would send some credentials along to another host.
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=_middlewares(session, request.is_write or is_counted),
+            timeout=self._limits if request.file is None else self._unlimited,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, operation)
+        return Response(status=answer.status, body=content, headers=answer.headers)
+
+    async def _content(self, answer: aiohttp.ClientResponse, name: str, operation: str) -> bytes:
+        """Read an answer, decompressed, to its end; of a refusal, the beginning will do."""
+        seen = _head(self.watch, answer)
+        blocks: list[bytes] = []
+        size, is_good = 0, 200 <= answer.status < 300
+        while block := await answer.content.readany():
+            blocks.append(block)
+            size += len(block)
+            if not is_good and size > ERROR_SIZE:
+                return b"".join(blocks)[:ERROR_SIZE]
+            if size > self.answer_limit:
+                raise TooLargeError(
+                    f"an answer of more than {self.answer_limit} bytes; ask for smaller pages "
+                    "with page_size=, or give the hub a greater answer_limit=",
+                    provider=name,
+                    operation=operation,
+                )
+        if seen is not None:
+            seen.received = size
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+    async def _posted(self, provider: Provider, asked: TokenRequest) -> Response:
+        async with self.opened().post(
+            asked.url,
+            data=asked.form,
+            headers={
+                "Accept": "application/json",
+                "User-Agent": self.user_agent,
+                **asked.headers,
+            },
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=self._limits,
+            proxy=self.proxy,
+            ssl=self.ssl,
+        ) as answer:
+            content = await self._content(answer, provider.name, "token")
+        return Response(status=answer.status, body=content, headers=dict(answer.headers))
+
+    async def _body(self, request: Request, files: ExitStack) -> Any:
+        """Return what aiohttp sends as a body; a file is opened, and closed afterwards."""
+        file = request.file
+        if file is None:
+            return request.body
+        content: Any = file.content
+        if isinstance(file.content, Path):
+            content = await _open(file.content)
+            files.callback(content.close)
+        elif isinstance(file.content, AsyncIterator):
+            if file.content in self._streams:
+                raise ConfigurationError(
+                    f"the stream of {file.name!r} was read already, and what is gone cannot be "
+                    "sent again; give it anew"
+                )
+            self._streams.add(file.content)
+        if request.part is None:
+            return content
+        if not file.name.isprintable():
+            raise ConfigurationError(f"{file.name!r} cannot be sent as a name; give another name=")
+        # Otherwise a name's accents and blanks would arrive as percent signs.
+        form = aiohttp.FormData(quote_fields=False)
+        form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
+        return form
+
+
+@mutable(kw_only=True)
+class Stream:
+    """An answer whose body is still to come; it keeps its place at the gate until it is closed."""
+
+    gate: asyncio.Semaphore = field(repr=False)
+    failed: Callable[[Exception], TransportError] = field(repr=False)
+    answer: aiohttp.ClientResponse | None = field(default=None, repr=False)
+    is_closed: bool = field(default=False, init=False)
+    _holds: bool = field(default=False, init=False)
+
+    async def enter(self) -> None:
+        """Take a place at the gate, once."""
+        if not self._holds:
+            await self.gate.acquire()
+            self._holds = True
+
+    def header(self, name: str) -> str | None:
+        """Return a header of the answer."""
+        return self.answer.headers.get(name) if self.answer else None
+
+    def tell(self, watch: Watch) -> None:
+        """Let those who watch know of the head of the answer."""
+        if self.answer is not None:
+            _head(watch, self.answer)
+
+    async def read(self) -> bytes:
+        """Return the next bytes, and none at the end; `TransportError` where the line is cut."""
+        if self.answer is None:
+            return b""
+        try:
+            return await self.answer.content.readany()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise self.failed(error) from harmless(error)
+
+    def close(self) -> None:
+        """Let go of the connection, read to its end or not."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self.answer is not None:
+            self.answer.close()
+        if self._holds:
+            self.gate.release()
+
+
+class _Connector(aiohttp.TCPConnector):
+    """A pool that knows its connections."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.lines: WeakSet[asyncio.Transport] = WeakSet()
+
+    async def connect(self, *args: Any, **options: Any) -> Any:
+        """Return a connection, which is remembered."""
+        connection = await super().connect(*args, **options)
+        if connection.transport is not None:
+            self.lines.add(connection.transport)
+        return connection
+
+
+def _let_go_of(session: aiohttp.ClientSession | None, *, is_over: bool = False) -> None:
+    """Break connections that are given up, but would first send what nobody takes."""
+    connector = session.connector if session is not None else None
+    for line in connector.lines if isinstance(connector, _Connector) else ():
+        if (is_over or line.is_closing()) and line.get_write_buffer_size():
+            line.abort()
+
+
+class _LineLostError(aiohttp.ClientError):
+    """The connection broke when the request was on its way."""
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending what is no POST a second time when a connection breaks."""
+    try:
+        return await handler(request)
+    except NOT_SENT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _LineLostError(str(error) or type(error).__name__) from error
+
+
+def _middlewares(
+    session: aiohttp.ClientSession, is_counted: bool
+) -> Sequence[aiohttp.ClientMiddlewareType] | None:
+    """Return what a write, and what a rate counts, is sent through: the caller's own ones, too."""
+    return (*getattr(session, "_middlewares", ()), _once) if is_counted else None
+
+
+async def _open(path: Path) -> Any:
+    """Open a file; one that comes when nobody waits any more is closed at once."""
+    opening = asyncio.ensure_future(asyncio.to_thread(path.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_let_go)
+        raise
+    except OSError as cause:
+        raise ConfigurationError(f"{path} cannot be read: {cause.strerror}") from cause
+
+
+def _let_go(opening: asyncio.Task[Any]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _head(watch: Watch, answer: aiohttp.ClientResponse) -> Seen | None:
+    return watch.answered(answer.status, answer.headers, answer.version)
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        text = QUOTED.sub("", text)
+    return UNTOLD.sub("", f"{type(error).__name__.strip('_')}: {' '.join(text.split())}")
+
+
+def harmless(error: Exception) -> Exception:
+    """Return the error without what aiohttp's carry: requests and proxies, credentials and all.
+
+    So do the frames that it went through.
+    """
+    if isinstance(error, aiohttp.ClientError):
+        return aiohttp.ClientError(_said(error))
+    return type(error)(*error.args)
