@@ -176,7 +176,7 @@ def address(text: str) -> URL:
         raise ValueError("this is no place")
     # A blank or a line break would end the request's first line.
     url = URL(head + quote(text[len(head) :], safe=punctuation), encoded=True)
-    url.host, url.port  # noqa: B018 - raise
+    _ = url.host, url.port  # which raise
     return url
 
 
