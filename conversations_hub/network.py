@@ -153,7 +153,8 @@ class Network:
                 _let_go_of(self._own)
                 if request.is_write:
                     error.add_note(UNDER_WAY)
-                raise
+                # Among the variables of the frames below are credentials, and what is sent.
+                raise error.with_traceback(None)  # noqa: B904 - the same error
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 line.busy = False
                 _let_go_of(self._own)

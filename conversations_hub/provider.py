@@ -398,8 +398,8 @@ class Provider(Questions):
 
 def _line(text: str, most: int) -> str:
     """Return the beginning of a text on one line, so that it makes no other in a log."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text[: 2 * most])
-    return " ".join(plain.split())[:most]
+    words = " ".join(text[: 2 * most].split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)[:most]
 
 
 ORDERS = ("oldest", "newest", None)

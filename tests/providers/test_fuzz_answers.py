@@ -105,6 +105,27 @@ def test_any_answer_to_any_operation(name):
     read_all()
 
 
+HARD = [
+    b"", b" ", b"\xff", b'{"\x80":1}', b'["\x80"]', b"[\x80]", b'"\\ud800"', b"[", b"[" * 100_000,
+    b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 100_000, b"[[]]", b"[{}]", b"[null]", b"{}",
+    b"null", b"7", b"9" * 5000, b"1e400", b"NaN", b'[1e400, {"a": NaN}]', b"\xef\xbb\xbf{}", b"\0",
+    b"\xfe\xff\0{",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_no_answer_is_too_hard(name):
+    for cases in corpus(name).values():
+        for recipe, request, response in cases:
+            for body in HARD:
+                try:
+                    errors = read(recipe, request, evolve(response, body=body))
+                except HubError as error:
+                    errors = [error]
+                for error in errors:
+                    check(error)
+
+
 ERRORS = b"""{"code": 20404, "message": "no", "more_info": "x", "status": 404, "error":
 {"type": "x", "message": "y"}, "errors": [{"code": "x", "title": "y", "description": "z",
 "source": {"pointer": "p"}, "meta": {}}], "errorCode": 1, "errorDescription": "d",

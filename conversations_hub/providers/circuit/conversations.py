@@ -22,7 +22,7 @@ from conversations_hub.providers.circuit.paging import EPOCH
 from conversations_hub.providers.circuit.reader import EMPTY, TimeReader
 from conversations_hub.providers.circuit.values import WORDS, JoinDetails, SearchResult
 from conversations_hub.providers.circuit.windows import Times, oldest
-from conversations_hub.raw import Raw
+from conversations_hub.raw import Raw, decode
 from conversations_hub.reading import Paging, Record, Records
 from conversations_hub.recipes import Call, Listing, Page
 from conversations_hub.wire import QueryValue, Request, Response
@@ -254,7 +254,7 @@ def _ref(provider: str, id_: str, raw: Raw | None) -> Ref:
 def _read_matches(request: Request, response: Response) -> Page[SearchResult]:
     """Read what a search found; of an object whose list is empty, Circuit may leave it out."""
     try:
-        left_out = msgspec.json.decode(response.body) == {}
-    except msgspec.DecodeError:
+        left_out = decode(response.body) == {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         left_out = False
     return MATCHES(request, evolve(response, body=b"") if left_out else response)

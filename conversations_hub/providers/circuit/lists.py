@@ -83,7 +83,13 @@ def _one_object(body: bytes) -> bytes:
             return bytes(pages[0])
         loose = msgspec.json.decode(body, type=list[dict[str, Any]])
         people = [one for page in loose for one in page["participantList"]]
-    except (msgspec.MsgspecError, KeyError, TypeError) as cause:
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        RecursionError,
+        LookupError,
+        TypeError,
+    ) as cause:
         raise TranslationError("the answer is not a list of pages", path="$") from cause
     last = loose[-1] if loose else {}
     return msgspec.json.encode(last | {"participantList": people})
