@@ -189,7 +189,7 @@ def test_a_refusal_cannot_command_the_terminal(served, config, cli):
     finally:
         server.intercept = None
     assert code == 1
-    assert "]0;owned 2J [bold]no[/bold]" in err
+    assert r"\x1b]0;owned\x07 \x9b2J [bold]no[/bold] \u202e" in err
     assert not CONTROL.search(err)
 
 
