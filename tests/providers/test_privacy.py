@@ -93,6 +93,9 @@ class Shown:
         if record.exc_info:
             self.texts += traceback.format_exception(*record.exc_info)
 
+    def event(self, event):
+        self.texts.append(repr(event))
+
     def error(self, error):
         """Note all the ways in which an error is told, its frames' values among them."""
         self.texts += [str(error), repr(error), repr(error.args)]
@@ -202,7 +205,7 @@ async def test_nothing_is_logged_of_what_is_read_and_written(name, tmp_path, mon
     """Nor does anything come to lie in a file."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with watching(debug=True) as shown:
-        async with emulated(name) as (hub, provider, _, api):
+        async with emulated(name, observer=shown.event) as (hub, provider, _, api):
             words = await words_of(hub, name, api)
             await import_module(f"operations.{name}").everything(hub, name, api)
             secrets = secrets_of(provider)
@@ -243,7 +246,7 @@ def echo(request, secrets, status):
 )
 async def test_an_echo_of_the_credentials_is_not_passed_on(name, statuses):
     with watching() as shown:
-        async with emulated(name, retries=0) as (hub, provider, server, api):
+        async with emulated(name, retries=0, observer=shown.event) as (hub, provider, server, api):
             secrets = secrets_of(provider)
             for status in statuses:
                 server.intercept = partial(echo, secrets=secrets, status=status)
