@@ -15,6 +15,7 @@ from conversations_hub import (
     CheckpointError,
     ConfigurationError,
     ConversationsHub,
+    CursorExpiredError,
     PagingError,
     Ref,
     ServerError,
@@ -119,6 +120,27 @@ async def test_a_list_in_circles_is_an_error_after_an_exact_number_of_requests(a
     assert "cursor=" not in str(caught.value)
     # After the first error the page that leads astray was asked for again.
     assert len(hub._fetcher.transport.asked) == requests + 1
+
+
+async def test_a_page_that_led_astray_and_whose_cursor_then_expires():
+    """The place is looked for behind what it delivered."""
+    gone = CursorExpiredError("gone")
+    answers = {None: [THREE[None]] * 2, "b": [page(["3", "4"], "b"), gone, THREE["b"]]}
+    pager = hub_on(THREE | answers).conversations(prefetch=0)
+    assert await take(pager, 4) == ["1", "2", "3", "4"]
+    with pytest.raises(PagingError):
+        await anext(pager)
+    assert ids(await pager.collect(limit=None)) == ["5"]
+
+
+async def test_a_list_in_order_that_led_astray_is_still_whole():
+    notes = {key: one.replace(b"things", b"notes") for key, one in THREE.items()}
+    answers = notes | {"b": page(["3", "4"], "b", key="notes")}
+    pager = hub_on(answers).messages(Ref("acme", "t"), order="oldest")
+    with pytest.raises(PagingError):
+        await anext(pager)
+    saved = json.loads(json.dumps(pager.checkpoint()))
+    assert ids([m async for m in hub_on(notes).resume(saved)]) == list("12345")
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
