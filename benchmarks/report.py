@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import reliability
 from attrs import frozen
 from figures import FIGURES, GROUPS, Figure
 from results import Kept, read
@@ -136,7 +137,8 @@ def tables(kept: Kept) -> Mapping[tuple[Path, str], str]:
     """Return every table under its page and the name of its place there."""
     programs = dict.fromkeys(figure.program for figure in FIGURES.values())
     made = {(METHOD, program): table(program, kept) for program in programs}
-    return {(README, "speed"): summary(kept), **made}
+    told = reliability.table(reliability.read())
+    return {(README, "speed"): summary(kept), (README, "reliability"): told, **made}
 
 
 def placed(text: str, name: str, made: str) -> str:

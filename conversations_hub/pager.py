@@ -245,7 +245,8 @@ class Pager(AsyncIterator[T]):
         self, walk: Walk[T], first: str, left: Request | None, page: Taking[T] | None
     ) -> saving.SavedWalk:
         provider = self._fetcher.provider_of(walk.listing)
-        taken: AbstractSet[str] = walk.taken | walk.again
+        # A list that is put in order was not delivered before it was read to its end.
+        taken: AbstractSet[str] = walk.taken if walk.listing.sort_key else walk.taken | walk.again
         request = left
         trail = () if walk.listing.sort_key else walk.trail
         ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)

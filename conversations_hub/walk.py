@@ -77,15 +77,15 @@ class Walk(Generic[T]):
     trail: tuple[str, ...] = ()
     """The last items of the pages before `next`: where to go on from if its cursor expires."""
     again: frozenset[str] = field(default=frozenset(), init=False)
-    """Items of the page that is next which came when it was asked for before."""
+    """Items of the page that is next that came when it was asked for before."""
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
     _gave_up: Request | None = field(default=None, init=False)
     _asked: Trodden = field(factory=Trodden, init=False)
     _empty: int = field(default=0, init=False)
     """How many pages in a row had nothing on them."""
-    _last: Batch[T] | None = field(default=None, init=False, repr=False)
-    """The page that led to the one that is next."""
+    _astray: bool = field(default=False, init=False)
+    """The page that is next was read, and led to one that had been read before."""
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
     _expired: CursorExpiredError | None = field(default=None, init=False)
     """Why the list is read once more from its start, up to the trail."""
@@ -102,8 +102,8 @@ class Walk(Generic[T]):
     async def _page(self) -> Batch[T]:
         request = cast("Request", self.next)
         asked = hash(request.key)
-        if asked in self._asked:
-            self._turn_back()
+        if self._astray:
+            self._astray = False
             raise self._stuck(f"the list goes in circles: a page of {request.place} comes again")
         if self._empty >= EMPTY:
             self._empty = 0
@@ -120,6 +120,8 @@ class Walk(Generic[T]):
             if self.company is None or not self.company.excuses(self, error):
                 raise
             batch = Batch(request=request, entries=[], next=None, raw=None)
+        if not self.listing.repeats:
+            batch = _each_once(batch)
         if self._place is not None:
             batch = self._caught_up(batch, self._place)
         keys = [key_of(item) for item in batch.items[-TRAIL:]]
@@ -132,8 +134,11 @@ class Walk(Generic[T]):
             batch = self.company.arrived(self, batch)
         # Until here somebody may have had to look around the items.
         raw = batch.raw if self.fetcher.keep_raw else None
-        self._last = evolve(batch, next=self.next, trail=trail, raw=raw)
-        return self._last
+        batch = evolve(batch, next=self.next, trail=trail, raw=raw)
+        if self.next is not None and hash(self.next.key) in self._asked:
+            self._turn_back(request, batch)
+            self._asked.forget(asked)
+        return batch
 
     def _without_again(self, batch: Batch[T]) -> Batch[T]:
         """Leave out what was delivered when this page was asked for before."""
@@ -142,14 +147,11 @@ class Walk(Generic[T]):
         entries = [e for e in batch.entries if _is_after(e, self.again)]
         return evolve(batch, entries=entries, again=self.again)
 
-    def _turn_back(self) -> None:
-        """Let the next step ask for the page that led astray: another answer may lead on."""
-        if self._last is None:
-            return
-        last, self._last = self._last, None
-        self.next, self.trail = last.request, last.trail
-        self.again = last.again | {key_of(item) for item in last.items}
-        self._asked.forget(hash(last.request.key))
+    def _turn_back(self, request: Request, batch: Batch[T]) -> None:
+        """Let the next step say that a page leads astray, and the one after it ask for it again."""
+        self._astray = True
+        self.next = request
+        self.again = batch.again | {key_of(item) for item in batch.items}
 
     def _stuck(self, why: str) -> ProviderError:
         provider, operation = self.fetcher.provider_of(self.listing), operation_of(self.listing)
@@ -259,6 +261,20 @@ class Walk(Generic[T]):
         if not task.cancelling():
             task.cancel()
         return task
+
+
+def _each_once(batch: Batch[T]) -> Batch[T]:
+    """Leave out what a page holds twice, which is looked for elsewhere where a list may repeat."""
+    items: tuple[Any, ...] = batch.items
+    try:
+        known = {item.ref.id for item in items}
+    except AttributeError:
+        known = {key_of(item) for item in items}
+    if len(known) == len(items):
+        return batch
+    seen: set[str] = set()
+    entries = [e for e in batch.entries if is_new(e, seen)]
+    return evolve(batch, entries=entries, items=tuple({key_of(one): one for one in items}.values()))
 
 
 def _is_after(entry: Any, before: Container[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from random import Random
 
@@ -19,7 +20,7 @@ class Struck:
 
     provider: str
     number: int
-    """How many requests came to the provider before it."""
+    """How many requests that can go wrong came to the provider before it."""
     method: str
     target: str
     kind: str
@@ -56,6 +57,7 @@ class Faults:
     means: Means = field(factory=Means)
     """How long, how large and how far off."""
     struck: list[Struck] = field(factory=list, init=False)
+    _seen: Counter[str] = field(factory=Counter, init=False)
     _chosen: list[str] = field(init=False)
     _left: list[str | None] | None = field(init=False)
 
@@ -75,12 +77,15 @@ class Faults:
     async def befall(self, exchange: Exchange) -> web.StreamResponse:
         """Let the API answer, or let a fault strike; one that does not fit does not strike."""
         method, provider = exchange.request.method, exchange.api.name
-        kind = self._next(exchange) if self._concerns(method) else None
+        if not (self.reads if method in READING else self.writes):
+            return await exchange.act()
+        number, self._seen[provider] = self._seen[provider], self._seen[provider] + 1
+        kind = self._next(provider, number, method)
         if kind is None or not kind.fits(method):
             return await exchange.act()
         struck = Struck(
             provider=provider,
-            number=exchange.number,
+            number=number,
             method=method,
             target=exchange.request.raw_path,
             kind=kind.name,
@@ -88,18 +93,15 @@ class Faults:
         )
         # Some strike for long, and whoever waits for that may look.
         self.struck.append(struck)
-        answer = await kind.strike(exchange, self.means, self._random(provider, exchange.number))
+        answer = await kind.strike(exchange, self.means, self._random(provider, number))
         if answer is None:
             self.struck.remove(struck)
             return await exchange.act()
         return answer
 
-    def _concerns(self, method: str) -> bool:
-        return self.reads if method in READING else self.writes
-
-    def _next(self, exchange: Exchange) -> Kind | None:
+    def _next(self, provider: str, number: int, method: str) -> Kind | None:
         if self._left is None:
-            return self.choice(exchange.api.name, exchange.number, exchange.request.method)
+            return self.choice(provider, number, method)
         name = self._left.pop(0) if self._left else None
         return None if name is None else FAULTS[name]
 

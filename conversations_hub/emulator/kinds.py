@@ -37,8 +37,8 @@ class Means:
     """Seconds that a 429 asks to wait."""
     hang: float = 60.0
     """Seconds after which a line is cut on which nothing, or next to nothing, came."""
-    skew: timedelta = timedelta(days=-3)
-    """How far the clock of an answer is off."""
+    skew: timedelta = timedelta(days=3)
+    """How far the clock of an answer is off, ahead or behind."""
     elsewhere: str = "http://elsewhere.invalid"
     """Where redirects lead to."""
     size: int = 80 * 1024**2
@@ -333,10 +333,11 @@ async def redirect_to_itself(exchange: Exchange, _means: Means, random: Random) 
 
 
 @fault("clock", acts=True)
-async def clock_skew(exchange: Exchange, means: Means, _random: Random) -> Answer:
-    """Answer by a clock that is far off."""
+async def clock_skew(exchange: Exchange, means: Means, random: Random) -> Answer:
+    """Answer by a clock that is far ahead, or behind."""
     answer = await exchange.act()
-    answer.headers["Date"] = format_datetime(datetime.now(UTC) + means.skew, usegmt=True)
+    moment = datetime.now(UTC) + means.skew * random.choice((-1, 1))
+    answer.headers["Date"] = format_datetime(moment, usegmt=True)
     return answer
 
 
@@ -357,12 +358,13 @@ async def _said(exchange: Exchange, page: Any) -> Answer:
 
 @fault("twice", acts=True, methods="reads")
 async def twice(exchange: Exchange, _means: Means, random: Random) -> Answer:
-    """Let a page hold one of its records twice."""
+    """Let a page hold one of its records twice, the second time further down."""
     page = await _page(exchange)
     rows = exchange.api.rows(page)
     if not rows:
         return None
-    rows.insert(random.randrange(len(rows) + 1), random.choice(rows))
+    first = random.randrange(len(rows))
+    rows.insert(random.randint(first + 1, len(rows)), rows[first])
     return await _said(exchange, page)
 
 

@@ -156,8 +156,6 @@ class Exchange:
 
     api: Api
     request: web.Request
-    number: int
-    """How many requests came to this API before it."""
     _do: Callable[[], Awaitable[web.StreamResponse]] = field(alias="do")
     answer: web.StreamResponse | None = field(default=None, init=False)
     acted: bool = field(default=False, init=False)
@@ -186,7 +184,6 @@ class Server:
     requests: list[LoggedRequest] = field(factory=list, init=False)
     _runner: web.AppRunner | None = field(default=None, init=False)
     _port: int = field(default=0, init=False)
-    _arrived: int = field(default=0, init=False)
 
     @property
     def base_url(self) -> str:
@@ -258,8 +255,7 @@ class Server:
                 response = await self._altered(request, await self._handled(request, handler))
             return response
 
-        exchange = Exchange(api=self.api, request=request, number=self._arrived, do=do)
-        self._arrived += 1
+        exchange = Exchange(api=self.api, request=request, do=do)
         return await (exchange.act() if self.faults is None else self.faults.befall(exchange))
 
     async def _intercepted(self, request: web.Request) -> web.StreamResponse | None:

@@ -533,6 +533,11 @@ def test_communities_by_offset(start, count, onward):
     assert (request and request.query["startIndex"]) == onward
 
 
+def test_a_community_that_comes_twice_takes_no_others_place():
+    onward = Communities().after(FIRST.with_query(startIndex=0, results=4), rows_of(0, 1, 0, 2))
+    assert onward.query["startIndex"] == "3"
+
+
 def test_communities_beyond_reach_come_from_the_other_end():
     rule, request = Communities(), FIRST.with_query(startIndex=255)
     request = rule.after(request, rows_of(*range(255, 355)))

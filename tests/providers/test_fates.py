@@ -16,15 +16,16 @@ from conversations_hub import (
     ConversationsHub,
     MessageKind,
     MessageState,
-    RateLimitError,
     Ref,
-    ServerError,
+    StatusError,
     TransportError,
 )
 from conversations_hub import transport as transport_module
-from conversations_hub.emulator import Emulator
+from conversations_hub.emulator import FAULTS, Emulator, Faults
+from conversations_hub.emulator.kinds import Means
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, load
+from ledger import Ledger
 
 TIMEOUT = 0.4
 SCHEDULES = int(os.environ.get("SCHEDULES", "6"))
@@ -45,33 +46,13 @@ async def hang(_request, _):
     return web.Response()
 
 
-async def cut(request, _):
-    response = web.StreamResponse(headers={"Content-Length": "1000"})
-    await response.prepare(request)
-    await response.write(b'{"')
-    request.transport.close()
-    return response
-
-
-def garbage(_request, answer):
-    """Answer yes in words that nobody can read, where there are words at all."""
-    return web.Response(text="{", content_type="application/json", status=200)
-
-
-def status(code):
-    def answer(_request, _):
-        return web.Response(status=code, text="<html>no</html>", content_type="text/html")
-
-    answer.__name__ = f"status_{code}"
-    return answer
-
-
-BEFORE = [reset, status(429), status(500), status(503)]
-AFTER = [reset, cut, garbage, status(500), status(502), status(503), status(504)]
-FAULTS = [("before", fault) for fault in BEFORE] + [("after", fault) for fault in AFTER]
-SLOW = [("before", hang), ("after", hang)]
+MEANS = Means(hang=20, retry_after=0)
+SLOW = ["hang", "hang after", "drip"]
+FAST = [n for n, k in FAULTS.items() if k.fits("POST") and not k.is_large and n not in SLOW]
 # A time-out takes its time, so that schedules have fewer of them.
-FAULT = st.one_of(st.none(), *[st.sampled_from(FAULTS)] * 6, st.sampled_from(SLOW))
+FAULT = st.one_of(st.none(), *[st.sampled_from(FAST)] * 6, st.sampled_from(SLOW))
+MOVED = {301, 307, 308}
+"""What says that nothing was done; after 302 and 303 nobody knows."""
 
 WORDS = st.sampled_from(["ok", "ok", "hello", "né", "a\nb", "<b>&amp;</b>", "🙂"])
 NAMES = st.sampled_from(["Boiler", "Roof", "né <b>"])
@@ -110,42 +91,33 @@ class Schedule:
     name: str
     hub: ConversationsHub
     server: Any
-    faults: list = field(factory=list)
-    fault: tuple | None = None
+    ledger: Ledger
     ref: Ref | None = None
     title: str | None = None
     messages: dict[str, str] = field(factory=dict)
     people: set[str] = field(factory=set)
-
-    def before(self, request):
-        """Take the next fault for the next write, and let it strike first if it is to."""
-        if request.method == "GET":
-            return None
-        self.fault = self.faults.pop(0) if self.faults else None
-        when, strike = self.fault or ("", None)
-        return strike(request, None) if when == "before" else None
-
-    def after(self, request, answer):
-        when, strike = self.fault or ("", None)
-        if request.method == "GET" or when != "after" or answer.status >= 300:
-            return None
-        return strike(request, answer)
+    struck: list = field(factory=list)
+    errors: int = 0
 
     async def told(self, call, faults):
         """Carry out a write: whether it happened, and what came of it."""
-        self.faults[:] = faults
+        plan = self.server.faults = Faults(plan=faults, means=MEANS, reads=False)
         try:
             return True, await call
         except AmbiguousWriteError as error:
             assert error.reconcile is not None, error
-            self.faults.clear()
+            self.errors += 1
+            self.server.faults = None
             outcome = await error.reconcile
             assert outcome.happened is not None, error
             return outcome.happened, outcome.value
-        except (ServerError, TransportError, RateLimitError):
+        except (StatusError, TransportError) as error:
+            assert error.transient or error.status in MOVED, error
+            self.errors += 1
             return False, None  # before anything was done that anyone sees
         finally:
-            self.faults.clear()
+            self.server.faults = None
+            self.struck += plan.struck
 
     async def begin(self, faults):
         known = set(self.server.api.conversation_ids())
@@ -211,7 +183,10 @@ class Schedule:
 
     async def check(self):
         """Compare what is there with what was told."""
-        assert await self.found_messages() == self.messages
+        found = await self.found_messages()
+        self.ledger.sums["lost"] += len(self.messages.keys() - found.keys())
+        self.ledger.sums["doubled"] += len(found.keys() - self.messages.keys())
+        assert found == self.messages
         assert (await self.hub.conversation(self.ref)).title == self.title
         assert await self.found_people() == self.people
 
@@ -230,6 +205,7 @@ def able(name):
 
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_random_schedules(name):
+    ledger = Ledger(f"writes: {name}")
     with asyncio.Runner() as runner:
         emulator = Emulator(seed=3, scale=0, only=[name])
         runner.run(emulator.__aenter__())
@@ -239,15 +215,22 @@ def test_random_schedules(name):
         @settings(max_examples=SCHEDULES)
         @given(data=st.data())
         def one(data):
-            schedule = Schedule(name=name, hub=hub, server=server)
-            server.intercept, server.alter = schedule.before, schedule.after
+            before = len(server.requests)
+            schedule = Schedule(name=name, hub=hub, server=server, ledger=ledger)
             runner.run(carried_out(schedule, data.draw))
+            ledger.add(
+                schedule.struck,
+                requests=len(server.requests) - before,
+                errors=schedule.errors,
+                delivered=len(schedule.messages),
+            )
 
         try:
             one()
         finally:
             runner.run(hub.aclose())
             runner.run(emulator.__aexit__(None, None, None))
+            ledger.keep()
 
 
 FOLLOWED = {

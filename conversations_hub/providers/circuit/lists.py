@@ -125,7 +125,9 @@ class Communities:
         seen = list(dict.fromkeys([*note.get("seen", ()), *ids]))
         start = int(request.query["startIndex"])
         if start < LAST_START:
-            return self._further(request, start + answer.count).with_note(**note | {"seen": seen})
+            # A row that came twice takes no other's place.
+            rows = answer.count - len(ids) + len({*ids})
+            return self._further(request, start + rows).with_note(**note | {"seen": seen})
         if "near" in note:
             return request.with_note(**note | {"seen": seen, "apart": True})
         other = request.with_query(
