@@ -10,7 +10,13 @@ import aiohttp
 import pytest
 from attrs import frozen
 
-from conversations_hub import ConfigurationError, CursorExpiredError, PagingError, Ref
+from conversations_hub import (
+    ConfigurationError,
+    CursorExpiredError,
+    PagingError,
+    Ref,
+    TooLargeError,
+)
 from conversations_hub.emulator import FAULTS, Emulator, Faults
 from conversations_hub.emulator.kinds import Means
 from conversations_hub.providers import PROVIDERS
@@ -237,6 +243,21 @@ async def test_a_cursor_expires_or_leads_in_a_circle(name, kind):
         with pytest.raises(CursorExpiredError if kind == "expired" else PagingError):
             await PAGED[name](hub, emulator[name]).collect(limit=None)
     assert {one.kind for one in faults.struck} == {kind}
+
+
+@pytest.mark.parametrize("kind", ["gzip bomb", "endless"])
+async def test_a_hub_reads_no_more_than_its_limit(kind):
+    """And the list goes on when the answer is of a size again."""
+    faults = Faults(plan=[kind], means=MEANS)
+    async with (
+        Emulator(seed=3, scale=0, only=["clio"], faults=faults) as emulator,
+        emulator.hub(retries=0, answer_limit=500_000) as hub,
+    ):
+        pager = hub.conversations(prefetch=0)
+        with pytest.raises(TooLargeError):
+            await anext(pager)
+        found = await pager.collect(limit=None)
+        assert [c.ref.id for c in found] == emulator["clio"].conversation_ids()
 
 
 # By a seed, or by a plan.
