@@ -1,6 +1,7 @@
 """Who may import whom: read downwards, imports only point up."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,18 @@ def area(path):
     return parts[0]
 
 
+@cache
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(path):
     """Return what a module imports while running; imports for types alone do not count."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return list(_imports(tree_of(path)))
+
+
+def _imports(tree):
     skipped = {
         id(child)
         for node in ast.walk(tree)
@@ -115,7 +125,7 @@ def test_nothing_but_the_loops_that_wait_is_async(path):
         "cli",
         "emulator",
     }
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     if any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in ast.walk(tree)):
         assert area(path) in waits
 
@@ -132,7 +142,7 @@ def test_providers_words_stay_in_their_folders():
     for path in modules():
         if area(path) in {"providers", "emulator", "cli", "__init__"} or path.name == "__init__.py":
             continue
-        code = ast.parse(path.read_text(encoding="utf-8"))
+        code = tree_of(path)
         words = [n.value for n in ast.walk(code) if isinstance(n, ast.Constant)]
         docs = {
             ast.get_docstring(n, clean=False)

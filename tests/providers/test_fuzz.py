@@ -1,6 +1,8 @@
 """Whatever becomes of a field: its record is translated or named, and its neighbours delivered."""
 
 import json
+import os
+from itertools import islice
 
 import pytest
 
@@ -14,6 +16,8 @@ PAIRS = [(name, kind) for name in PROVIDERS for kind in losses.KINDS]
 CANARY = "canary words of a customer"
 OTHERS = [None, True, 7, -1, 2**63, 1e300, "", CANARY, "\u0000", [], [None], [CANARY], {}, {"a": 1}]
 GONE = object()
+# Fifteen values for each part: one in four of them, so that the parts take turns at each.
+STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "hunt" else 4
 
 
 def mutated(payload):
@@ -39,7 +43,7 @@ def test_one_record_at_a_time(name, kind):
     wrap = json.loads((losses.SAMPLES / name / "wrap.json").read_text(encoding="utf-8"))[kind]
     for good in losses.samples(name, kind).values():
         neighbour = json.dumps(good)
-        for bad in mutated(good):
+        for bad in islice(mutated(good), 0, None, STRIDE):
             text = json.dumps(wrap).replace('"$RECORD"', f"{neighbour}, {json.dumps(bad)}")
             page = recipe.read(recipe.request, Response(status=200, body=text.encode()))
             told = len(page.items) + len(page.broken)
