@@ -325,10 +325,10 @@ async def test_what_was_begun_and_not_read_is_not_another_ones():
 
 
 async def carried_out(schedule, draw):
-    faults = st.lists(FAULT, max_size=3)
+    faults, steps = st.lists(FAULT, max_size=3), st.sampled_from(["send", *able(schedule.name)])
     await schedule.begin(draw(faults))
     if schedule.ref is None:
-        return
-    for step in draw(st.lists(st.sampled_from(able(schedule.name)), max_size=5)):
+        await schedule.begin([])
+    for step in draw(st.lists(steps, min_size=3, max_size=6)):
         await getattr(schedule, step)(draw, draw(faults))
         await schedule.check()

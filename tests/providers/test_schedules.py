@@ -40,7 +40,7 @@ FAULT = st.one_of(
     # Whoever tries but a few has no time for them.
     st.sampled_from(SLOW if SCHEDULES > 5 else ON_PAGES),
 )
-PLANS = st.lists(FAULT, max_size=14)
+PLANS = st.lists(FAULT, min_size=2, max_size=14)
 SIZES = st.sampled_from([2, 3, 5, None])
 AHEAD = {"prefetch": st.integers(0, 2)}
 ORDERS = {"order": st.sampled_from([None, "oldest", "newest"])}
