@@ -103,6 +103,10 @@ class Recovery:
         """Whether it is asked as before."""
         return self._at_once >= WIDE
 
+    def rest(self, now: float) -> float:
+        """Return how long it is left alone."""
+        return max(0.0, self._until - now)
+
     def refused(self, now: float, until: float) -> None:
         """Let it rest until then, and begin anew; those who were sent together are one refusal."""
         if now >= self._until:
@@ -121,7 +125,7 @@ class Recovery:
         self._under_way += 1
 
     def answered(self, now: float) -> None:
-        """Note that an answer came; where it refused, that has been told before."""
+        """Note that an answer came; where it refused, that is told next."""
         self._under_way -= 1
         if now >= self._until:
             self._at_once += 1.0 if self._at_once < self._enough else 1.0 / self._at_once

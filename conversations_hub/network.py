@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
@@ -48,6 +48,8 @@ class Line:
 
     busy: bool = False
     attempt: int = 0
+    renewed: bool = False
+    """Whether it has been tried with another token."""
     clock: asyncio.Timeout | None = None
 
 
@@ -148,36 +150,42 @@ class Network:
             line.busy, line.attempt = True, line.attempt + 1
             try:
                 with self.watch.request(provider, request, operation, line.attempt):
-                    response = await sending
+                    response: Response | Exception = await sending
             except asyncio.CancelledError as error:
                 _let_go_of(self._own)
                 if request.is_write:
                     error.add_note(UNDER_WAY)
                 # Among the variables of the frames below are credentials, and what is sent.
                 raise error.with_traceback(None)  # noqa: B904 - the same error
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                line.busy = False
+            except BROKEN as error:
                 _let_go_of(self._own)
-                raise self.no_answer(provider, request, operation, error) from harmless(error)
+                response = self.no_answer(provider, request, operation, error)
+                response.__cause__ = harmless(error)
             except BaseException as error:  # noqa: BLE001 - raised again
                 # Nor of those below, which are left out.
                 raise error.with_traceback(None)  # noqa: B904 - the same error
         line.busy = False
+        if isinstance(response, Exception):
+            # Here, since the error of before knows what was sent.
+            raise response
         return response
 
     async def issue(self, provider: OAuthProvider, asked: TokenRequest, line: Line) -> Response:
         """Ask the token endpoint once; raise what it refuses with."""
         try:
             line.busy, line.attempt = True, line.attempt + 1
-            with self.watch.request(provider, asked.request, "token", line.attempt):
-                response = await self._posted(provider, asked)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise self.no_answer(provider, asked.request, "token", error) from harmless(error)
+            with self.watch.request(provider, asked.request, asked.operation, line.attempt):
+                response: Response | Exception = await self._posted(provider, asked)
+        except BROKEN as error:
+            response = self.no_answer(provider, asked.request, asked.operation, error)
+            response.__cause__ = harmless(error)
         except BaseException as error:  # noqa: BLE001 - raised again
             # Among the variables of the frames below is what is sent.
             raise error.with_traceback(None)  # noqa: B904 - the same error
         finally:
             line.busy = False
+        if isinstance(response, Exception):
+            raise response
         if 200 <= response.status < 300:
             return response
         # A code is never issued to us, so that the provider does not know to hide it.
@@ -325,11 +333,25 @@ class Stream:
     is_closed: bool = field(default=False, init=False)
     _holds: bool = field(default=False, init=False)
 
-    async def enter(self) -> None:
-        """Take a place at the gate, once."""
-        if not self._holds:
-            await self.gate.acquire()
-            self._holds = True
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Take a place at the gate, which is kept as long as there is an answer."""
+        await self.gate.acquire()
+        self._holds = True
+        try:
+            yield
+        finally:
+            if self.answer is None:
+                self.drop()
+
+    def drop(self) -> None:
+        """Let go of the answer and of the place, for another to come."""
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.close()
+        if self._holds:
+            self._holds = False
+            self.gate.release()
 
     def header(self, name: str) -> str | None:
         """Return a header of the answer."""
@@ -346,7 +368,7 @@ class Stream:
             return b""
         try:
             return await self.answer.content.readany()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except BROKEN as error:
             raise self.failed(error) from harmless(error)
 
     def close(self) -> None:
@@ -354,10 +376,7 @@ class Stream:
         if self.is_closed:
             return
         self.is_closed = True
-        if self.answer is not None:
-            self.answer.close()
-        if self._holds:
-            self.gate.release()
+        self.drop()
 
 
 class _Connector(aiohttp.TCPConnector):

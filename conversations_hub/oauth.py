@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 from attrs import Factory, field, frozen
 from yarl import URL
@@ -29,6 +29,8 @@ from conversations_hub.wire import Request, Response
 
 # So many of the tokens that were issued lately are kept out of what people read.
 REMEMBERED = 16
+# A token endpoint would not say so.
+MISPLACED = {301, 302, 303, 307, 308, 404, 405}
 
 
 @frozen(kw_only=True)
@@ -40,6 +42,7 @@ class TokenRequest:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     is_write: bool = False
     """Whether it must not be sent a second time: a code is good for one."""
+    operation: str = "token"
 
     @property
     def request(self) -> Request:
@@ -93,6 +96,8 @@ class OAuthProvider(Provider):
 
     api_path: ClassVar[str] = ""
     """Where the API begins, beside OAuth."""
+    revokes: ClassVar[bool] = False
+    """Whether there is a way to end a token for good, see `revoking`."""
 
     token: str | Secret | TokenSource | None = field(
         default=None, repr=False, converter=_token, validator=_is_token
@@ -114,6 +119,12 @@ class OAuthProvider(Provider):
             raise ConfigurationError(
                 f"{type(self).__name__} needs a token ({named}), or a client_id and its "
                 "client_secret",
+                provider=self.name,
+            )
+        if not app and (self.refresh_token or self.redirect_uri):
+            raise ConfigurationError(
+                "a refresh_token and a redirect_uri are an app's; give its client_id and "
+                "client_secret, too",
                 provider=self.name,
             )
         if app and self.source is not None:
@@ -164,7 +175,8 @@ class OAuthProvider(Provider):
         Raises `PermissionDeniedError` where the user declined, and `AuthenticationError` where the
         `state` is not the one that the browser was sent away with.
         """
-        query = {name: values[-1] for name, values in parse_qs(urlsplit(callback).query).items()}
+        _, _, asked = callback.partition("?")
+        query = {name: values[-1] for name, values in parse_qs(asked.partition("#")[0]).items()}
         if not state or not compare_digest(query.get("state", "").encode(), state.encode()):
             raise AuthenticationError(
                 "the state is another one: this is not the browser that was sent away",
@@ -206,8 +218,7 @@ class OAuthProvider(Provider):
 
     def revoking(self, token: Token) -> TokenRequest:
         """Return what ends a token for good."""
-        del token
-        raise self.unsupported("deauthorize", "a token ends with its lifetime")
+        raise NotImplementedError
 
     def token_request(self, form: Mapping[str, str], *, is_write: bool = False) -> TokenRequest:
         """Return a form for the token endpoint, with what proves which app asks."""
@@ -235,19 +246,25 @@ class OAuthProvider(Provider):
 
     def refused(self, response: Response, asked: TokenRequest) -> StatusError:
         """Return what a refusal of the token endpoint is."""
-        error = self.error_for("token", asked.request, response)
+        error = self.error_for(asked.operation, asked.request, response)
         if isinstance(error, RateLimitError | ServerError):
             return error
         word = json_object(response).get("error")
         code = self.redact(word) if isinstance(word, str) else error.code
         said = f" ({code})" if code != error.code else ""
+        if response.status in MISPLACED:
+            remedy = "check base_url, beside which OAuth is"
+        elif asked.operation == "token":
+            remedy = "no token was issued: check client_id and client_secret, or let the user "
+            remedy += "authorize anew"
+        else:
+            remedy = "the token is as it was"
         return AuthenticationError(
-            f"{error.args[0]}{said}; no token was issued: check client_id and client_secret, or "
-            "let the user authorize anew",
+            f"HTTP {response.status}{said}; {remedy} [POST {asked.place}]",
             provider=self.name,
-            operation="token",
+            operation=asked.operation,
             request=asked.request,
-            response=response,
+            response=error.response,
             code=code,
             request_id=error.request_id,
         )

@@ -42,6 +42,11 @@ class Pace:
             self._recovery = None
         return self._recovery
 
+    def is_refused(self, known: Turns[Recovery] | None, now: float) -> bool:
+        """Tell whether the account was refused since somebody passed the recovery or found none."""
+        recovery = self.recovery
+        return recovery is not None and (recovery is not known or recovery.limit.rest(now) > 0)
+
     def turns(self, rates: Mapping[str, Rate], now: float) -> Iterator[Turns[Any]]:
         """Yield the queues that a request has to pass, besides that of an account that rests.
 

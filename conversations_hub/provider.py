@@ -30,7 +30,7 @@ from conversations_hub.errors import (
 from conversations_hub.models import Attachment, Author, Ref
 from conversations_hub.questions import SHARED, File, Questions
 from conversations_hub.recipes import Call, Question, Recipe, Runner
-from conversations_hub.retrying import seconds_to_wait
+from conversations_hub.retrying import told_to_wait
 from conversations_hub.secret import Secret, without
 from conversations_hub.wire import (
     QueryValue,
@@ -392,7 +392,7 @@ class Provider(Questions):
             response=purged(response, self.redact),
             code=told,
             request_id=_line(self.redact(problem.request_id), 100) if problem.request_id else None,
-            retry_after=seconds_to_wait(response.header("Retry-After")),
+            retry_after=told_to_wait(response),
         )
 
 

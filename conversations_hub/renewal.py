@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from attrs import field, mutable
 
-from conversations_hub.errors import ConfigurationError, ProviderError, TransportError
+from conversations_hub.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    HubError,
+    ProviderError,
+    TransportError,
+)
 from conversations_hub.oauth import OAuthProvider, TokenRequest, is_plain
 from conversations_hub.provider import Provider
 from conversations_hub.secret import Secret
 from conversations_hub.tokens import Token, TokenSource
 from conversations_hub.wire import Response
 
+A = TypeVar("A")
+
 Ask = Callable[[OAuthProvider, TokenRequest], Awaitable[Response]]
 
-# A token is renewed so long before its end, or in the last tenth of a short life.
+# A token is renewed so long before its end, or in the last tenth of a short life; where that
+# fails, as long as the old one is good, the next try is so much later.
 EARLY = timedelta(minutes=1)
+LATER = timedelta(seconds=5)
+# So many seconds closing waits for a token that is on its way.
+CLOSING = 5.0
 
 log: logging.Logger = logging.getLogger("conversations_hub.renewal")
 
@@ -30,6 +44,8 @@ class Issuer:
 
     provider: OAuthProvider
     ask: Ask = field(repr=False)
+    _unsaved: Token | None = field(default=None, init=False, repr=False)
+    """One that the store would not take; its refresh token may be the only one that works."""
 
     async def token(self, refused: Secret | None) -> Token:
         """Return the token that is kept, or a new one in its place."""
@@ -47,23 +63,38 @@ class Issuer:
 
     async def revoke(self) -> None:
         """End the token that is kept, and forget it."""
-        store = self.provider.tokens
+        provider, store = self.provider, self.provider.tokens
+        if not provider.revokes:
+            raise provider.unsupported("deauthorize", "a token ends with its lifetime")
         async with store.lock():
             token = await self._current(None)
-            await self.ask(self.provider, self.provider.revoking(token))
+            try:
+                await self.ask(provider, provider.revoking(token))
+            except AuthenticationError:
+                # It had ended before, and what it could be renewed with has not.
+                await self.ask(provider, provider.revoking(await self._current(token.access)))
             await store.swap(await store.load(), None)
 
     async def _current(self, refused: Secret | None) -> Token:
         store = self.provider.tokens
         while True:
             held = await store.load()
-            known = held or self.provider.first
+            known = self._unsaved or held or self.provider.first
             if known is not None:
                 self.provider.hide(known)
                 if _works(known, refused):
                     return known
             new = await self._issued(self.provider.renewing(known), known)
-            if await store.swap(held, new):
+            self._unsaved = new
+            try:
+                is_kept = await store.swap(held, new)
+            except Exception as error:  # noqa: BLE001 - a store may be anybody's
+                log.warning(
+                    "%s: a token was not kept: %s", self.provider.name, type(error).__name__
+                )
+                return new
+            self._unsaved = None
+            if is_kept:
                 return new
 
     async def _issued(self, asked: TokenRequest, before: Token | None) -> Token:
@@ -82,57 +113,78 @@ class Keeper:
     _token: Token | None = field(default=None, init=False, repr=False)
     _renew_at: datetime | None = field(default=None, init=False)
     _renewing: asyncio.Task[Token] | None = field(default=None, init=False)
+    _instead_of: Secret | None = field(default=None, init=False)
+    """What is being renewed."""
+    _closed: bool = field(default=False, init=False)
 
     async def token(self, refused: Token | None = None) -> Token:
         """Return a token, but not the one that was refused if there is another.
 
         It is fetched in a task of its own: whoever waits for it may go, and what was issued is
-        still kept.
+        still kept. As long as there is a good one, nobody waits.
         """
         old = refused.access if refused is not None else None
         while True:
             held = self._token
-            is_good = held is not None and _works(held, old)
-            if held is not None and is_good and not self._is_due():
+            if held is not None and _works(held, old):
+                if self._is_due():
+                    self._renew(held.access).add_done_callback(self._not_yet)
                 return held
-            task, is_mine = self._renewing, self._renewing is None
-            if task is None:
-                due = held.access if held is not None and is_good else old
-                task = self._renewing = asyncio.ensure_future(self._renewed(due))
-                task.add_done_callback(self._done)
-            try:
-                found = await asyncio.shield(task)
-            except ProviderError as error:
-                if held is not None and is_good and error.transient:
-                    log.warning(
-                        "%s: the token could not be renewed early",
-                        self.provider.name,
-                        extra={"hub_provider": self.provider.name, "hub_status": error.status},
-                    )
-                    return held
-                raise
-            if is_mine or _works(found, old):
+            task = self._renew(old)
+            is_for_this = self._instead_of == old
+            found = await self._awaited(task)
+            if is_for_this or _works(found, old):
                 return found
 
     async def exchange(self, code: str) -> None:
         """Go on with the token that a user's code is good for."""
-        self._take(await self._issuer("authorize").exchange(code))
+        self._take(await self._in_time(self._issuer("authorize").exchange(code)))
 
     async def revoke(self) -> None:
         """End the token for good."""
-        await self._issuer("deauthorize").revoke()
+        await self._in_time(self._issuer("deauthorize").revoke())
         self._take(None)
 
     async def aclose(self) -> None:
-        """Wait for a token that is on its way, since it may be the only one that works."""
+        """Wait a little for a token that is on its way, since it may be the only one that works."""
+        self._closed = True
         if (task := self._renewing) is not None:
             try:
-                await asyncio.wait([task], timeout=self.patience)
+                await asyncio.wait([task], timeout=min(CLOSING, self.patience))
             finally:
                 task.cancel()
 
+    def _renew(self, old: Secret | None) -> asyncio.Task[Token]:
+        """Return the task that fetches a token; there is one at a time."""
+        if self._renewing is None:
+            self._instead_of = old
+            self._renewing = asyncio.ensure_future(self._renewed(old))
+            self._renewing.add_done_callback(self._done)
+        return self._renewing
+
+    async def _awaited(self, task: asyncio.Task[Token]) -> Token:
+        try:
+            return await asyncio.shield(task)
+        except HubError as error:
+            # What is told of one caller is not true of the others.
+            raise copy.copy(error) from error.__cause__
+        except asyncio.CancelledError:
+            if self._closed and task.cancelled():
+                raise ConfigurationError("this hub is closed; open a new one") from None
+            raise
+
     def _is_due(self) -> bool:
         return self._renew_at is not None and datetime.now(UTC) >= self._renew_at
+
+    def _not_yet(self, task: asyncio.Task[Token]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._renew_at = datetime.now(UTC) + LATER
+            log.warning(
+                "%s: the token could not be renewed early: %s",
+                self.provider.name,
+                type(error).__name__,
+                extra={"hub_provider": self.provider.name},
+            )
 
     def _issuer(self, question: str) -> Issuer:
         if isinstance(self.source, Issuer):
@@ -143,12 +195,16 @@ class Keeper:
 
     async def _renewed(self, refused: Secret | None) -> Token:
         try:
-            async with asyncio.timeout(self.patience):
-                found = await self.source.token(refused)
-        except TimeoutError as cause:
-            raise TransportError(
-                f"no token within {self.patience:g} s", provider=self.provider.name
-            ) from cause
+            found = await self._in_time(self.source.token(refused))
+        except (HubError, asyncio.CancelledError):
+            raise
+        except Exception as cause:
+            raise self._failed(f"the source of tokens failed: {type(cause).__name__}") from cause
+        if not isinstance(found, Token | Secret | str):
+            raise ConfigurationError(
+                f"the source of tokens gave a {type(found).__name__}, which is no token",
+                provider=self.provider.name,
+            )
         token = found if isinstance(found, Token) else Token(access=found)
         if not is_plain(token.access.reveal()):
             raise ConfigurationError(
@@ -156,6 +212,19 @@ class Keeper:
             )
         self._take(token)
         return token
+
+    async def _in_time(self, asking: Awaitable[A]) -> A:
+        clock = asyncio.timeout(self.patience)
+        try:
+            async with clock:
+                return await asking
+        except TimeoutError as cause:
+            if not clock.expired():
+                raise
+            raise self._failed(f"no token within {self.patience:g} s") from cause
+
+    def _failed(self, why: str) -> TransportError:
+        return TransportError(why, provider=self.provider.name, operation="token", sent=False)
 
     def _take(self, token: Token | None) -> None:
         self._token, self._renew_at = token, None
@@ -176,6 +245,20 @@ def _works(token: Token, refused: Secret | None) -> bool:
     if not token.access or token.access == refused:
         return False
     return token.expires_at is None or datetime.now(UTC) < token.expires_at
+
+
+def unsent(error: ProviderError) -> ProviderError:
+    """Return what it means for a request that there was no token: it was not sent."""
+    if not error.transient or (isinstance(error, TransportError) and not error.sent):
+        return error
+    told = TransportError(
+        f"there is no token: {error.args[0]}",
+        provider=error.provider,
+        operation=error.operation,
+        sent=False,
+    )
+    told.__cause__ = error
+    return told
 
 
 def keeper_of(provider: Provider, ask: Ask, patience: float) -> Keeper | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from conversations_hub.errors import ProviderError
+    from conversations_hub.wire import Response
 
 
 def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | None:
@@ -27,6 +28,18 @@ def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | 
     return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
 
 
+def told_to_wait(response: Response) -> float | None:
+    """Return how many seconds an answer asks to wait; a date is by the clock of its own `Date`."""
+    date = response.header("Date")
+    try:
+        now = parsedate_to_datetime(date) if date else None
+    except (ValueError, OverflowError):
+        now = None
+    if now is not None and now.tzinfo is None:
+        now = now.replace(tzinfo=UTC)
+    return seconds_to_wait(response.header("Retry-After"), now)
+
+
 def pauses(longest: float = 20.0) -> Iterator[float]:
     """Yield growing pauses in seconds, spread at random so that many callers do not meet again."""
     # Imported by whoever has to wait anyway.
@@ -38,12 +51,14 @@ def pauses(longest: float = 20.0) -> Iterator[float]:
         yield backoff.full_jitter(pause or 0.0)
 
 
-def pause_after(error: ProviderError, planned: float) -> float | None:
+def pause_after(error: ProviderError, planned: float | None) -> float | None:
     """Return how long to wait before the next attempt; None where waiting cannot help.
+
+    Without a `planned` pause there are to be no more.
 
     What the server asks for is a least: a spread is added to it and never taken from it.
     """
-    if not error.transient:
+    if planned is None or not error.transient:
         return None
     if error.retry_after is None:
         return planned

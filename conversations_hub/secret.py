@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from hmac import compare_digest
 from typing import Any, NoReturn, Self
+from urllib.parse import quote, quote_plus
 
 from conversations_hub.errors import ConfigurationError
 
@@ -71,7 +72,8 @@ def shy(texts: Mapping[str, str]) -> dict[str, str]:
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """Take secrets out of a text, the longest first, since one may be in another."""
-    for one in sorted(secrets, key=len, reverse=True):
+    forms = {form for one in secrets for form in (one, quote(one, safe=""), quote_plus(one))}
+    for one in sorted(forms, key=len, reverse=True):
         # What is shorter is found by chance in any text.
         if len(one) > 5:
             text = text.replace(one, HIDDEN)

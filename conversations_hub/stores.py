@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import msgspec
 from attrs import field, frozen, mutable
@@ -35,7 +36,9 @@ class MemoryStore(TokenStore):
     """Keeps a token as long as the process runs."""
 
     _token: Token | None = field(default=None, repr=False)
-    _lock: asyncio.Lock = field(factory=asyncio.Lock, init=False, repr=False)
+    _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = field(
+        factory=WeakKeyDictionary, init=False, repr=False
+    )
 
     async def load(self) -> Token | None:
         """Return the token, if there is one."""
@@ -49,8 +52,8 @@ class MemoryStore(TokenStore):
         return True
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Let one task at a time renew the token."""
-        return self._lock
+        """Let one task of an event loop at a time renew the token."""
+        return self._locks.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
@@ -167,6 +170,8 @@ def _decoded(content: bytes) -> Token | None:
     try:
         kept = msgspec.json.decode(content, type=_Kept)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    if kept.expires_at is not None and kept.expires_at.tzinfo is None:
         return None
     return Token(
         access=kept.access, refresh=kept.refresh, expires_at=kept.expires_at, scopes=kept.scopes

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import field, frozen
 
+from conversations_hub.errors import ConfigurationError
 from conversations_hub.secret import Secret, secret, secret_or_none
+
+
+def _is_aware(_: Any, __: Any, moment: Any) -> None:
+    if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo is not None):
+        raise ConfigurationError(
+            "expires_at is an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)"
+        )
 
 
 @frozen(kw_only=True)
@@ -17,7 +25,7 @@ class Token:
 
     access: Secret = field(converter=secret)
     refresh: Secret | None = field(default=None, converter=secret_or_none)
-    expires_at: datetime | None = None
+    expires_at: datetime | None = field(default=None, validator=_is_aware)
     scopes: tuple[str, ...] = ()
 
 

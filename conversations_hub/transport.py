@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import (
+    AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
     suppress,
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import evolve, field, mutable
 from yarl import URL
@@ -33,8 +34,8 @@ from conversations_hub.network import BROKEN, ERROR_SIZE, Line, Network, Stream,
 from conversations_hub.oauth import OAuthProvider, TokenRequest, bearer
 from conversations_hub.pace import Pace
 from conversations_hub.provider import Provider
-from conversations_hub.renewal import Keeper, keeper_of
-from conversations_hub.retrying import pause_after, pauses, seconds_to_wait
+from conversations_hub.renewal import Keeper, keeper_of, unsent
+from conversations_hub.retrying import pause_after, pauses, told_to_wait
 from conversations_hub.secret import shy
 from conversations_hub.tokens import Token
 from conversations_hub.watching import Watch
@@ -164,28 +165,26 @@ class Transport:
         failed: ProviderError | None = None,
     ) -> A:
         """Try, or try again where an attempt has failed, until the deadline."""
-        last = failed
+        last, time = failed, asyncio.get_running_loop().time
         planned = islice(pauses(), self.retries)
         try:
             async with asyncio.timeout_at(begun + self.deadline) as line.clock:
                 while True:
                     if last is not None:
-                        if not _may_repeat(request, last):
+                        pause = pause_after(last, next(planned, None))
+                        rests = self._refused(last, pause, request, operation)
+                        left = (line.clock.when() or 0.0) - time()
+                        if pause is None or pause >= left or not _may_repeat(request, last):
                             raise last
-                        pause = _pause(last, planned, line.clock)
-                        # The host of a file, which is nobody's account, may say so, too.
-                        account = self._accounts.get(last.provider or "")
                         self.watch.retrying(last, operation, line.attempt, pause)
-                        if account and _is_rest(request, last):
-                            self.watch.refused(last, operation, pause)
-                            now = asyncio.get_running_loop().time()
-                            account.pace.refused(now, now + pause)
-                        else:
+                        if not rests:
                             await self.pause(pause)
                     try:
                         return await attempt()
                     except ProviderError as error:
                         last = error
+        except _NoTokenError as cause:
+            raise cause.error from cause.error.__cause__
         except TimeoutError as cause:
             raise TransportError(
                 f"no answer from {request.place} within {self.deadline:g} s",
@@ -194,6 +193,24 @@ class Transport:
                 sent=line.busy,
                 timed_out=line.busy,
             ) from (last or cause)
+
+    def _refused(
+        self,
+        error: ProviderError,
+        pause: float | None,
+        request: Request | TokenRequest,
+        operation: str,
+    ) -> bool:
+        """Let the whole account rest that answered 429, whether or not this request goes on."""
+        # The host of a file, which is nobody's account, may say so, too.
+        account = self._accounts.get(error.provider or "")
+        if account is None or error.status != 429 or not isinstance(request, Request):
+            return False
+        seconds = (error.retry_after or 0.0) if pause is None else pause
+        now = asyncio.get_running_loop().time()
+        account.pace.refused(now, now + seconds)
+        self.watch.refused(error, operation, seconds)
+        return True
 
     async def pause(self, seconds: float) -> None:
         """Wait, but no longer than the hub is open."""
@@ -205,13 +222,13 @@ class Transport:
         """Close the session that was opened here; a second time does nothing."""
         self.network.stop()
         self._ending.set()
+        keepers = [one.keeper for one in self._accounts.values() if one.keeper is not None]
         # Whoever is cancelled while it waits closes the rest all the same.
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self.network.aclose)
             for account in self._accounts.values():
                 account.pace.close()
-                if account.keeper is not None:
-                    closing.push_async_callback(account.keeper.aclose)
+            await asyncio.gather(*(keeper.aclose() for keeper in keepers))
 
     async def _attempt(
         self,
@@ -232,11 +249,11 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
-        token, is_first = await account.keeper.token() if account.keeper else None, True
+        token = await _token(account.keeper)
         while True:
             proof = shy(bearer(token.access) if token else provider.auth_headers())
-            if rates or not account.pace.is_quiet:
-                async with self._turn(account.pace, rates, line), self._gate:
+            if rates or not account.pace.is_quiet or self._gate.locked():
+                async with self._turn(account, rates, line, self._gate, operation):
                     response = await self.network.exchange(
                         provider, request, operation, line, proof, is_counted=True
                     )
@@ -253,37 +270,51 @@ class Transport:
             # What aiohttp gives cannot be pickled, and errors can.
             response = evolve(response, headers=dict(response.headers))
             error = provider.error_for(operation, request, response)
-            if not is_first or _is_gone(request):
+            if _is_gone(request):
                 raise error
-            token, is_first = await _another(account.keeper, token, error), False
+            token = await _another(account.keeper, token, error, line)
 
     @asynccontextmanager
-    async def _turn(self, pace: Pace, rates: Mapping[str, Rate], line: Line) -> AsyncIterator[None]:
-        """Wait until a request may be sent.
+    async def _turn(
+        self,
+        account: _Account,
+        rates: Mapping[str, Rate],
+        line: Line,
+        place: AbstractAsyncContextManager[Any],
+        operation: str,
+    ) -> AsyncIterator[None]:
+        """Wait until a request may be sent, and take its place at the gate.
 
         For an account that rests, the request's own time is spent; what its budgets make it wait,
         however long, is not.
         """
-        time = asyncio.get_running_loop().time
-        async with AsyncExitStack() as stack:
-            if (recovery := pace.recovery) is not None:
-                await stack.enter_async_context(recovery.one())
-            begun, end = time(), line.clock.when() if line.clock else None
-            waits = False
-            for turns in pace.turns(rates, begun):
-                waits = waits or not turns.is_free(begun)
-                _set(line.clock, None)
-                await stack.enter_async_context(turns.one())
-            waited = time() - begun
-            _set(line.clock, end and end + waited)
-            if waits:
-                self.watch.waited(waited)
-            yield
+        pace, time = account.pace, asyncio.get_running_loop().time
+        while True:
+            async with AsyncExitStack() as stack:
+                if (recovery := pace.recovery) is not None:
+                    _check_rest(account.name, operation, recovery.limit.rest(time()), line)
+                    await stack.enter_async_context(recovery.one())
+                begun, end = time(), line.clock.when() if line.clock else None
+                waits = False
+                for turns in pace.turns(rates, begun):
+                    waits = waits or not turns.is_free(begun)
+                    _set(line.clock, None)
+                    await stack.enter_async_context(turns.one())
+                waited = time() - begun
+                _set(line.clock, end and end + waited)
+                if waits:
+                    self.watch.waited(waited)
+                await stack.enter_async_context(place)
+                # While this one queued, another may have been refused.
+                if not pace.is_refused(recovery, time()):
+                    yield
+                    return
 
     def _account(self, provider: Provider) -> _Account:
         account = self._accounts.get(provider.name)
         if account is None:
             account = self._accounts[provider.name] = _Account(
+                name=provider.name,
                 pace=Pace(tells=provider.tells),
                 keeper=keeper_of(provider, self._ask_for_token, self.deadline),
             )
@@ -321,20 +352,20 @@ class Transport:
             gate=self._gate, failed=partial(self.network.no_answer, provider, asked, operation)
         )
         account = self._account(provider) if provider else None
-        token, is_first = None, True
+        failed: TransportError | None = None
+        token: Token | None = None
         try:
             while True:
                 own = provider is not None and request.url.origin() in provider.origins
                 proof: Mapping[str, str] = {}
                 rates: Mapping[str, Rate] = {}
-                async with AsyncExitStack() as turn:
-                    if provider and account and own:
-                        if account.keeper and token is None:
-                            token = await account.keeper.token()
-                        proof = shy(bearer(token.access) if token else provider.auth_headers())
-                        rates = provider.rates(request)
-                        await turn.enter_async_context(self._turn(account.pace, rates, line))
-                    await stream.enter()
+                place: AbstractAsyncContextManager[None] = stream.place()
+                if provider and account and own:
+                    token = token or await _token(account.keeper)
+                    proof = shy(bearer(token.access) if token else provider.auth_headers())
+                    rates = provider.rates(request)
+                    place = self._turn(account, rates, line, place, operation)
+                async with place:
                     line.attempt, whose = line.attempt + 1, provider if own else None
                     with self.watch.request(whose, request, operation, line.attempt):
                         stream.answer = await self.network.get(request, accept, proof, bool(rates))
@@ -344,23 +375,30 @@ class Transport:
                 )
                 onward = _moved(request, response, operation) if hops else None
                 if onward is not None:
-                    stream.answer.close()
+                    stream.drop()
                     request, hops = onward, hops - 1
                     continue
                 if 200 <= response.status < 300:
                     return stream
                 response = evolve(response, body=await stream.answer.content.read(ERROR_SIZE))
-                stream.answer.close()
+                # Whoever waits for a token, or for a turn, holds no connection.
+                stream.drop()
                 error = _refusal(provider if own else None, operation, request, response)
-                keeper = account.keeper if account and own and is_first else None
-                token, is_first = await _another(keeper, token, error), False
+                token = await _another(
+                    account.keeper if account and own else None, token, error, line
+                )
         except BROKEN as error:
             stream.close()
-            raise self.network.no_answer(provider, asked, operation, error) from harmless(error)
+            failed, cause = (
+                self.network.no_answer(provider, asked, operation, error),
+                harmless(error),
+            )
         except BaseException as error:  # noqa: BLE001 - raised again
             stream.close()
             # Among the variables of the frames below is what is sent.
             raise error.with_traceback(None)  # noqa: B904 - the same error
+        # Here, since the error of before knows what was sent.
+        raise failed from cause
 
     def _learn(self, provider: Provider, account: _Account, response: Response) -> None:
         """Remember how far a provider's clock is from ours, and what its account may still ask."""
@@ -378,6 +416,7 @@ class Transport:
 class _Account:
     """What is known of a provider's account for as long as the hub is open."""
 
+    name: str
     pace: Pace
     keeper: Keeper | None
     told: str | None = None
@@ -395,9 +434,16 @@ def _date(text: str) -> datetime | None:
     return date if date.tzinfo is not None else None
 
 
-def _is_rest(request: Request | TokenRequest, error: ProviderError) -> bool:
-    """Tell whether all of an account's requests are to wait, which is not said of its tokens."""
-    return isinstance(request, Request) and isinstance(error, RateLimitError)
+def _check_rest(name: str, operation: str, rest: float, line: Line) -> None:
+    """Refuse to wait for an account that rests longer than there is time."""
+    end = line.clock.when() if line.clock else None
+    if end is not None and rest > end - asyncio.get_running_loop().time():
+        raise RateLimitError(
+            f"the account answered 429 and is left alone for {rest:.0f} s more; this was not sent",
+            provider=name,
+            operation=operation,
+            retry_after=rest,
+        )
 
 
 def _set(clock: asyncio.Timeout | None, end: float | None) -> None:
@@ -406,12 +452,37 @@ def _set(clock: asyncio.Timeout | None, end: float | None) -> None:
         clock.reschedule(end)
 
 
-async def _another(keeper: Keeper | None, token: Token | None, error: StatusError) -> Token:
-    """Return another token in the place of the one that was refused, or raise the refusal."""
-    if keeper is None or token is None or not isinstance(error, AuthenticationError):
+class _NoTokenError(Exception):
+    """There is no token to ask with, after all that was to be tried."""
+
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+async def _token(keeper: Keeper | None, refused: Token | None = None) -> Token | None:
+    if keeper is None:
+        return None
+    try:
+        return await keeper.token(refused)
+    except ProviderError as error:
+        raise _NoTokenError(unsent(error)) from None
+
+
+async def _another(
+    keeper: Keeper | None, token: Token | None, error: StatusError, line: Line
+) -> Token:
+    """Return another token in the place of the one that was refused, once; or raise the refusal."""
+    if (
+        line.renewed
+        or keeper is None
+        or token is None
+        or not isinstance(error, AuthenticationError)
+    ):
         raise error
-    new = await keeper.token(token)
-    if new.access == token.access:
+    line.renewed = True
+    new = await _token(keeper, token)
+    if new is None or new.access == token.access:
         raise error
     return new
 
@@ -462,16 +533,5 @@ def _refusal(
         operation=operation,
         request=request,
         response=response,
-        retry_after=seconds_to_wait(response.header("Retry-After")),
+        retry_after=told_to_wait(response),
     )
-
-
-def _pause(error: ProviderError, planned: Iterator[float], clock: asyncio.Timeout) -> float:
-    """Return how long to wait, or raise the error where waiting is of no use."""
-    pause = next(planned, None)
-    if pause is not None:
-        pause = pause_after(error, pause)
-    left = (clock.when() or 0.0) - asyncio.get_running_loop().time()
-    if pause is None or pause >= left:
-        raise error
-    return pause

@@ -8,10 +8,12 @@ from aiohttp import web
 
 from conversations_hub import (
     Attachment,
+    Circuit,
     ConfigurationError,
     ConversationsHub,
     Download,
     NotFoundError,
+    Rate,
     Ref,
     ServerError,
     TooLargeError,
@@ -292,3 +294,29 @@ async def test_one_that_is_cancelled_frees_its_connection(store, path):
             await asyncio.gather(reading, return_exceptions=True)
             async with asyncio.timeout(5):
                 assert await hub.download(Attachment(url="/file")).read() == FILE
+
+
+async def test_whoever_waits_for_a_token_or_a_turn_holds_no_connection(serve):
+    """Else a download and a read would each wait for what the other has."""
+    times = []
+
+    async def handler(request):
+        times.append(request.path)
+        if request.path == "/oauth/token":
+            return web.json_response({"access_token": f"t{len(times)}"})
+        if request.path == "/file" and times.count("/file") == 1:
+            return web.Response(status=401)
+        if request.path == "/file":
+            return web.Response(body=b"file")
+        return web.json_response({"convId": "1", "type": "DIRECT"})
+
+    url = await serve(handler)
+    bot = Circuit(
+        client_id="id", client_secret="s", base_url=f"{url}/rest/v2", rate=Rate(1, per=0.3)
+    )
+    async with ConversationsHub(bot, connections=1, deadline=10.0) as hub, asyncio.timeout(8):
+        loading = asyncio.ensure_future(hub.download(Attachment(url=f"{url}/file")).read())
+        await asyncio.sleep(0.05)
+        reading = asyncio.ensure_future(hub.run(hub.conversation("circuit:1")))
+        assert await loading == b"file"
+        assert await reading

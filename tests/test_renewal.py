@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import ClientSession, web
-from attrs import field, mutable
+from attrs import evolve, field, mutable
 from yarl import URL
 
 from conversations_hub import (
+    AmbiguousWriteError,
     AuthenticationError,
     Circuit,
     Clio,
@@ -31,6 +32,7 @@ from conversations_hub import (
     TranslationError,
     TransportError,
     UnsupportedError,
+    renewal,
 )
 from conversations_hub import transport as transport_module
 from conversations_hub.emulator import Emulator
@@ -143,6 +145,7 @@ def test_what_comes_back_is_looked_at(query, error, words):
         (Clio, {}, r"needs a token \(CLIO_ACCESS_TOKEN or CLIO_TOKEN\), or a client_id"),
         (Clio, {"client_id": "id"}, "client_secret"),
         (Clio, {"token": "t", "client_secret": "s"}, "client_id"),
+        (Clio, {"token": "t", "refresh_token": "r"}, "an app's"),
         (Clio, {"token": 7}, "a text or a TokenSource, not a int"),
         (Clio, {"token": "t\n"}, "token has blanks"),
         (Clio, {"token": "t", "tokens": {}}, "tokens is a TokenStore"),
@@ -414,6 +417,206 @@ async def test_the_deadline_bounds_the_wait_for_a_token(serve):
             await hub.conversation("circuit:1")
 
 
+async def served(serve, token, api=None):
+    """Serve a bot of Circuit: what its token endpoint answers, and what its API does."""
+    paths = []
+
+    async def answer(request):
+        paths.append(request.path)
+        if request.path.endswith("/token"):
+            return await token(request)
+        if api is not None:
+            return await api(request)
+        return web.json_response({"convId": "1", "type": "DIRECT", "itemId": "2"})
+
+    url = f"{await serve(answer)}/rest/v2"
+    return Circuit(client_id="id", client_secret="s3cret/+&", base_url=url), paths
+
+
+def given(text="t", **more):
+    async def token(_):
+        return web.json_response({"access_token": text, **more})
+
+    return token
+
+
+def failing(status):
+    async def fail(_):
+        return web.Response(status=status)
+
+    return fail
+
+
+@pytest.mark.parametrize("status", [503, 429])
+async def test_a_write_without_a_token_was_not_sent(serve, status):
+    bot, paths = await served(serve, failing(status))
+    async with ConversationsHub(bot, retries=2) as hub:
+        with pytest.raises(TransportError, match="there is no token") as caught:
+            await hub.send("circuit:1", "hi")
+        assert not isinstance(caught.value, AmbiguousWriteError)
+        assert caught.value.sent is False
+        # As often as anything is tried, and not as often as that each time.
+        assert paths == ["/oauth/token"] * 3
+        # The account itself was not refused.
+        assert hub._transport._accounts["circuit"].pace.recovery is None
+
+
+async def test_a_write_whose_token_was_refused_was_not_done(serve):
+    tokens = []
+
+    async def once(request):
+        tokens.append(request)
+        return await (given() if len(tokens) == 1 else failing(503))(request)
+
+    bot, _ = await served(serve, once, failing(401))
+    async with ConversationsHub(bot, retries=1) as hub:
+        with pytest.raises(TransportError, match="there is no token"):
+            await hub.send("circuit:1", "hi")
+
+
+async def test_a_call_tries_another_token_once(serve):
+    """Whatever else goes wrong between the refusals."""
+    statuses = iter([401, 503, 401, 503, 401])
+
+    async def api(_):
+        return web.Response(status=next(statuses))
+
+    async def another(request):
+        return await given(f"t{len(paths)}")(request)
+
+    bot, paths = await served(serve, another, api)
+    async with ConversationsHub(bot) as hub:
+        with pytest.raises(AuthenticationError):
+            await hub.conversation("circuit:1")
+    assert paths.count("/oauth/token") == 2
+    assert len(paths) == 5
+
+
+@pytest.mark.parametrize("more", [{}, {"expires_in": 0}])
+async def test_where_there_is_no_better_token_one_asks_for_all(serve, more):
+    bot, paths = await served(serve, given(**more), failing(401))
+    async with ConversationsHub(bot) as hub:
+        ends = await asyncio.gather(
+            *(hub.run(hub.conversation("circuit:1")) for _ in range(30)), return_exceptions=True
+        )
+    assert {type(end) for end in ends} == {AuthenticationError}
+    assert paths.count("/oauth/token") == 2
+
+
+async def test_whoever_waits_together_is_told_each_their_own(serve):
+    bot, _ = await served(serve, failing(400))
+    async with ConversationsHub(bot) as hub:
+        asked = [hub.conversation("circuit:1"), hub[Circuit].profile()]
+        ends = await asyncio.gather(*(hub.run(one) for one in asked), return_exceptions=True)
+    assert ends[0] is not ends[1]
+
+
+async def test_a_wrong_place_is_told_as_such(serve):
+    bot, _ = await served(serve, failing(404))
+    async with ConversationsHub(bot) as hub:
+        with pytest.raises(AuthenticationError, match="check base_url"):
+            await hub.conversation("circuit:1")
+
+
+async def test_an_echo_of_the_form_is_not_passed_on(serve):
+    async def echo(request):
+        return web.Response(status=400, body=await request.read())
+
+    bot, _ = await served(serve, echo)
+    async with ConversationsHub(bot) as hub:
+        with pytest.raises(AuthenticationError) as caught:
+            await hub.conversation("circuit:1")
+    assert b"s3cret" not in caught.value.response.body
+
+
+async def test_an_error_does_not_carry_what_was_sent(serve):
+    async def cut(request):
+        request.transport.abort()
+
+    bot, _ = await served(serve, given("canary-token"), cut)
+    async with ConversationsHub(bot, retries=0) as hub:
+        with pytest.raises(TransportError) as caught:
+            await hub.conversation("circuit:1")
+    error = caught.value
+    while error is not None:
+        assert not hasattr(error, "request_info")
+        error = error.__context__ or error.__cause__
+
+
+async def test_authorizing_waits_no_longer_than_the_deadline(tmp_path):
+    store = FileStore(tmp_path / "token.json")
+    app = Clio(
+        client_id="id", client_secret="s3cret", redirect_uri=CALLBACK, tokens=store,
+        base_url="http://127.0.0.1:9/api/v4",
+    )  # fmt: skip
+    async with store.lock(), ConversationsHub(app, deadline=0.2) as hub, asyncio.timeout(3):
+        with pytest.raises(TransportError, match=r"within 0\.2 s"):
+            await hub.authorize(Clio, code="c")
+        with pytest.raises(TransportError, match=r"within 0\.2 s"):
+            await hub.deauthorize(Clio)
+
+
+async def test_deauthorize_ends_what_an_ended_token_is_renewed_with():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            emulator["clio"].oauth.expire_all()
+            await hub.deauthorize(Clio)
+            assert await hub[Clio].tokens.load() is None
+            with pytest.raises(AuthenticationError):
+                await hub.conversation(some(emulator))
+
+
+async def test_who_cannot_deauthorize_asks_for_no_token(serve):
+    bot, paths = await served(serve, given())
+    async with ConversationsHub(bot) as hub:
+        with pytest.raises(UnsupportedError):
+            await hub.deauthorize(Circuit)
+    assert paths == []
+
+
+async def test_a_provider_serves_one_event_loop_after_another(serve):
+    bot = Circuit(client_id="id", client_secret="s", base_url="http://127.0.0.1:9/rest/v2")
+
+    async def ask():
+        async with ConversationsHub(bot, retries=0) as one, ConversationsHub(bot, retries=0) as two:
+            calls = [hub.run(hub.conversation("circuit:1")) for hub in (one, two)]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    for _ in range(2):
+        ends = await asyncio.to_thread(asyncio.run, ask())
+        assert {type(end) for end in ends} == {TransportError}
+
+
+async def test_a_token_that_could_not_be_kept_is_used(serve, caplog):
+    class Full(MemoryStore):
+        async def swap(self, old, new):
+            raise OSError("the disk is full")
+
+    bot, paths = await served(serve, given())
+    bot = evolve(bot, tokens=Full())
+    async with ConversationsHub(bot) as hub:
+        for _ in range(3):
+            await hub.conversation("circuit:1")
+    assert paths.count("/oauth/token") == 1
+    assert "was not kept: OSError" in caplog.text
+
+
+async def test_closing_waits_a_little_for_a_token_and_tells_who_waits(monkeypatch):
+    class Hanging:
+        async def token(self, refused):
+            await asyncio.sleep(30)
+
+    monkeypatch.setattr(renewal, "CLOSING", 0.1)
+    hub = ConversationsHub(Clio(token=Hanging(), base_url="http://127.0.0.1:9"))
+    asking = asyncio.ensure_future(hub.run(hub.conversation("clio:1")))
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(2):
+        await hub.aclose()
+        with pytest.raises(ConfigurationError, match="closed"):
+            await asking
+
+
 # A source of one's own.
 
 
@@ -452,14 +655,35 @@ async def test_a_source_without_a_better_token_ends_it():
 
 
 async def test_what_a_source_gives_is_looked_at():
-    vault = Vault(["a\r\nb"])
-    async with ConversationsHub(Clio(token=vault, base_url="http://127.0.0.1:9")) as hub:
-        with pytest.raises(ConfigurationError, match="cannot be sent"):
+    for gave, error, words in [
+        ("a\r\nb", ConfigurationError, "cannot be sent"),
+        (None, ConfigurationError, "gave a NoneType"),
+    ]:
+        async with ConversationsHub(
+            Clio(token=Vault([gave]), base_url="http://127.0.0.1:9")
+        ) as hub:
+            with pytest.raises(error, match=words):
+                await hub.conversation("clio:1")
+    with pytest.raises(ConfigurationError, match="aware datetime"):
+        Token(access="t", expires_at=datetime(2030, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("failure", [OSError("canary"), TimeoutError()])
+async def test_a_source_that_fails_is_told_as_such(failure):
+    class Broken:
+        async def token(self, refused):
+            raise failure
+
+    async with ConversationsHub(Clio(token=Broken(), base_url="http://127.0.0.1:9")) as hub:
+        with pytest.raises(
+            TransportError, match=f"source of tokens failed: {type(failure).__name__}"
+        ):
             await hub.conversation("clio:1")
 
 
-async def test_an_early_renewal_that_fails_is_tried_again_later(caplog):
-    """As long as the old one works, nobody notices."""
+@pytest.mark.parametrize("end", [ServerError("x"), AuthenticationError("x"), OSError(), None])
+async def test_nobody_waits_for_an_early_renewal(caplog, end):
+    """As long as the old token is good, nobody notices whether it hangs or fails."""
 
     class Failing:
         calls = 0
@@ -467,20 +691,23 @@ async def test_an_early_renewal_that_fails_is_tried_again_later(caplog):
         async def token(self, refused):
             self.calls += 1
             if self.calls == 1:
-                end = datetime.now(UTC) + timedelta(seconds=30)
-                return Token(access=good, expires_at=end)
-            raise ServerError("the vault is down")
+                return Token(access=good, expires_at=datetime.now(UTC) + timedelta(seconds=30))
+            if end is None:
+                await asyncio.sleep(30)
+            raise end
 
     async with emulated("clio") as emulator:
         good, source = emulator["clio"].token, Failing()
         mine = Clio(token=source, base_url=emulator.base_url("clio"))
-        async with ConversationsHub(mine) as hub:
+        async with ConversationsHub(mine, deadline=0.5, timeout=5.0) as hub:
             ref = some(emulator)
             assert await hub.conversation(ref)
-            keeper = hub._transport._accounts["clio"].keeper
-            keeper._renew_at = datetime.now(UTC)
+            hub._transport._accounts["clio"].keeper._renew_at = datetime.now(UTC)
             with caplog.at_level(logging.WARNING):
-                assert await hub.conversation(ref)
+                for _ in range(4):
+                    assert await hub.conversation(ref)
+                await asyncio.sleep(0.01 if end else 0.6)
+            # It is not tried again at once.
             assert source.calls == 2
             assert "could not be renewed early" in caplog.text
 

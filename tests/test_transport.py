@@ -4,6 +4,8 @@ import asyncio
 import logging
 import ssl
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import aiohttp
 import pytest
@@ -17,6 +19,7 @@ from conversations_hub import (
     ConversationsHub,
     InvalidRequestError,
     NotFoundError,
+    Rate,
     RateLimitError,
     Ref,
     ServerError,
@@ -160,6 +163,51 @@ async def test_one_429_makes_everybody_wait_who_asks_that_account(serve):
     assert max(at_once[2:4]) == 2
     assert max(at_once[4:8]) == 4
     assert max(times["other"]) - first < 0.9
+
+
+async def test_a_429_holds_back_those_who_queue_already(serve):
+    """For a connection, or for their turn."""
+    times = []
+
+    async def busy(_):
+        times.append(time.monotonic())
+        await asyncio.sleep(0.02)
+        return web.Response(status=429, headers={"Retry-After": "2"})
+
+    for options in ({"connections": 5}, {"rate": Rate(5, per=0.1)}):
+        times.clear()
+        rate = options.pop("rate", None)
+        acme = Acme(token="t", base_url=await serve(busy), rate=rate)
+        async with ConversationsHub(acme, deadline=0.8, timeout=5.0, **options) as hub:
+            calls = [hub.run(hub.conversation("acme:1")) for _ in range(60)]
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(end) for end in ends} == {RateLimitError}
+        assert len(times) == 5
+
+
+@pytest.mark.parametrize("options", [{"retries": 0}, {"deadline": 1.0, "timeout": 5.0}])
+async def test_a_429_that_is_given_up_on_is_remembered(serve, options):
+    """Who finds that the account rests longer than there is time is told so, unsent."""
+    script = Script(status(429, {"Retry-After": "300"}))
+    async with hub_at(await serve(script), **options) as hub:
+        for _ in range(20):
+            with pytest.raises(RateLimitError) as caught:
+                await hub.conversation("acme:1")
+            assert caught.value.retry_after > 290
+    assert len(script.requests) == 1
+
+
+async def test_a_retry_after_date_is_by_the_servers_own_clock(serve):
+    now = datetime.now(UTC) - timedelta(hours=1)
+    headers = {
+        "Date": format_datetime(now, usegmt=True),
+        "Retry-After": format_datetime(now + timedelta(seconds=2), usegmt=True),
+    }
+    script = Script(status(429, headers), ok)
+    async with hub_at(await serve(script)) as hub:
+        begun = time.monotonic()
+        await hub.conversation("acme:1")
+        assert time.monotonic() - begun >= 1.0
 
 
 async def test_a_wait_beyond_the_deadline_is_told_at_once(serve):

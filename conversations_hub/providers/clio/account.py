@@ -93,6 +93,7 @@ class Account(OAuthProvider):
     limits: ClassVar[Mapping[str, int]] = {"conversations": 200, "messages": 200, "webhooks": 200}
 
     tells: ClassVar[bool] = True
+    revokes: ClassVar[bool] = True
     api_path: ClassVar[str] = "/api/v4"
 
     name: str = name_field("clio")
@@ -116,11 +117,17 @@ class Account(OAuthProvider):
 
     def token_request(self, form: Mapping[str, str], *, is_write: bool = False) -> TokenRequest:
         """Return a request for a token: `POST /oauth/token`."""
-        return self._form("token", {**form, **self._app()}, is_write=is_write)
+        url = URL(f"{self._authority}/token", encoded=True)
+        return TokenRequest(url=url, form={**form, **self._app()}, is_write=is_write)
 
     def revoking(self, token: Token) -> TokenRequest:
         """Return what ends a token: `POST /oauth/deauthorize`."""
-        return self._form("deauthorize", {"token": token.access.reveal()}, bearer(token.access))
+        return TokenRequest(
+            url=URL(f"{self._authority}/deauthorize", encoded=True),
+            form={"token": token.access.reveal()},
+            headers=bearer(token.access),
+            operation="deauthorize",
+        )
 
     def allowance(self, response: Response, now: datetime) -> Allowance | None:
         """Read the window of sixty seconds that each token has (`X-RateLimit-*`)."""
@@ -198,17 +205,6 @@ class Account(OAuthProvider):
         query: dict[str, QueryValue] = {"order": NEWEST, "limit": 1, "fields": asked}
         request = self.asking("GET", path, query=query)
         return Call(request=request, read=lambda response: then(max(NUMBERS(response), default=0)))
-
-    def _form(
-        self,
-        step: str,
-        form: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
-        *,
-        is_write: bool = False,
-    ) -> TokenRequest:
-        url = URL(f"{self._authority}/{step}", encoded=True)
-        return TokenRequest(url=url, form=form, headers=headers or {}, is_write=is_write)
 
     @property
     def _added(self) -> frozenset[str]:
