@@ -136,7 +136,6 @@ async def test_the_hub_is_never_among_those_that_fail(bench, provider):
 
 def test_the_hub_was_not_among_those_that_failed(bench):
     rows = bench("rivalry").read()
-    assert len(rows) == 14
     ours = [row for name, row in rows.items() if name.startswith("hub: ")]
     assert [wrong(bench, row) for row in ours] == [NOTHING_WRONG] * len(PROVIDERS)
 
