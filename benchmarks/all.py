@@ -18,6 +18,7 @@ PROGRAMS = (
     "flat",
     "policies",
     "imports",
+    "rivals",
 )
 MORE = {"flat": ["--long"]}
 

@@ -1,7 +1,8 @@
 """Keeps what came of schedules of faults, and makes the README's table of it.
 
 The tests write the file: `RELIABILITY_OUT=benchmarks/reliability.json SCHEDULES=80 pytest
-tests/providers/test_fates.py tests/providers/test_schedules.py`; `soak.py` adds its own part.
+tests/providers/test_fates.py tests/providers/test_schedules.py`; `soak.py` and `rivals.py` add
+parts of their own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 KEPT = Path(__file__).with_name("reliability.json")
-SOAK = "soak"
+SOAK, RIVALS = "soak", "rivals"
 COLUMNS = {
     "schedules": "schedules",
     "requests": "requests",
@@ -36,7 +37,7 @@ def table(found: Found) -> str:
     """Return a line for what was read and what was written at each provider, and their sum."""
     rows: dict[str, Counter[str]] = {}
     for case, sums in found.items():
-        if case == SOAK:
+        if case in {SOAK, RIVALS}:
             continue
         doing, name, *_ = case.split(": ")
         row = rows.setdefault(f"{name.capitalize()}, {doing}", Counter())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import reliability
+import rivalry
 from attrs import frozen
 from figures import FIGURES, GROUPS, Figure
 from results import Kept, read
@@ -137,8 +138,14 @@ def tables(kept: Kept) -> Mapping[tuple[Path, str], str]:
     """Return every table under its page and the name of its place there."""
     programs = dict.fromkeys(figure.program for figure in FIGURES.values())
     made = {(METHOD, program): table(program, kept) for program in programs}
-    told = reliability.table(reliability.read())
-    return {(README, "speed"): summary(kept), (README, "reliability"): told, **made}
+    rivals = rivalry.read()
+    return {
+        (README, "speed"): summary(kept),
+        (README, "reliability"): reliability.table(reliability.read()),
+        (README, "rivals"): rivalry.summary(rivals),
+        (METHOD, "rivals"): rivalry.table(rivals),
+        **made,
+    }
 
 
 def placed(text: str, name: str, made: str) -> str:

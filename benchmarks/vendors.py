@@ -58,7 +58,7 @@ def sunshine(address: str, ref: Ref, messages: int) -> Contender:
     """Follow the cursors by hand: the SDK has pages alone."""
     vendor = importlib.import_module("sunshine_conversations_client")
     settings = vendor.Configuration(host=address, username=KEY, password=SECRET)
-    api = vendor.MessagesApi(_mended(vendor)(settings))
+    api = vendor.MessagesApi(mended(vendor)(settings))
 
     async def run() -> None:
         seen, asked = 0, {}
@@ -74,7 +74,7 @@ def sunshine(address: str, ref: Ref, messages: int) -> Contender:
     return run
 
 
-def _mended(vendor: Any) -> type:
+def mended(vendor: Any) -> type:
     """Return the SDK's client, able to read metadata: it takes their type for a model."""
     known = vendor.ApiClient.NATIVE_TYPES_MAPPING | {"dict": object}
     return type("Client", (vendor.ApiClient,), {"NATIVE_TYPES_MAPPING": known})

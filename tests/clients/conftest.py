@@ -2,21 +2,18 @@
 
 import asyncio
 import importlib
-import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve, frozen
 
+from generating import generate, published
+
 # Where they must be there, as in CI, nothing is skipped.
 REQUIRED = os.environ.get("CLIENTS_REQUIRED") == "1"
-SPECS = Path(__file__).parents[3] / "shared" / "specs"
 
 
 @frozen
@@ -67,20 +64,15 @@ def present():
 
 @pytest.fixture(scope="session")
 def generated(present, tmp_path_factory):
-    """Generate the client of a description; what the generator cannot digest is repaired first."""
+    """Generate the client of a description."""
     folder = tmp_path_factory.mktemp("generated")
     sys.path.insert(0, str(folder))
 
-    def make(name: str, repair: Callable[[dict[str, Any]], None]) -> Generated:
+    def make(name: str) -> Generated:
         present("openapi_python_client")
-        published = SPECS / f"{name}.openapi.json"
-        if not published.is_file():
+        if not published(name).is_file():
             absent("the published descriptions are not here")
-        description = json.loads(published.read_text(encoding="utf-8"))
-        repair(description)
-        package = f"generated_{name}"
-        generate(description, folder, package)
-        return Generated(package)
+        return Generated(generate(name, folder))
 
     yield make
     sys.path.remove(str(folder))
@@ -88,22 +80,3 @@ def generated(present, tmp_path_factory):
 
 def absent(why):
     (pytest.fail if REQUIRED else pytest.skip)(why)
-
-
-def generate(description, folder, package):
-    """Run the generator, which has to digest every operation."""
-    source, settings = folder / f"{package}.json", folder / f"{package}.yml"
-    source.write_text(json.dumps(description), encoding="utf-8")
-    # Nobody reads the code, so that it need not be formatted.
-    settings.write_text(json.dumps({"post_hooks": []}), encoding="utf-8")
-    options = {"path": source, "config": settings, "output-path": folder / package, "meta": "none"}
-    run = subprocess.run(
-        [
-            *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"),
-            *(f"--{option}={value}" for option, value in options.items()),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr

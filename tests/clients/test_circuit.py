@@ -16,36 +16,9 @@ TICK = timedelta(milliseconds=1)
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
-def repair(description):
-    """Mend what the generator cannot digest, or what Circuit does otherwise than described."""
-    paths = description["paths"]
-    for path in paths.values():
-        for operation in path.values():
-            for parameter in operation.get("parameters", ()):
-                # Numbers that are whole by their format; the client would ask for `25.0` of them.
-                if parameter["schema"].get("format") == "int32":
-                    parameter["schema"]["type"] = "integer"
-            for response in operation["responses"].values():
-                # JSON, as its schema and every other operation say; the generator has to be told.
-                content = response.get("content", {})
-                if "*/*" in content:
-                    content["application/json"] = content.pop("*/*")
-    # Ids, so described elsewhere; the schema "String" is an artefact of the description's tool.
-    favorites = json_of(paths["/conversations/favorite"]["get"])
-    favorites["items"] = {"type": "string"}
-    # One page, as public code knows it, and not a list of pages.
-    roster = paths["/conversations/{convId}/participants"]["get"]
-    json_of(roster)["$ref"] = json_of(roster)["items"]["$ref"]
-
-
-def json_of(operation):
-    """Return the schema of what an operation answers when it succeeds."""
-    return operation["responses"]["200"]["content"]["application/json"]["schema"]
-
-
 @pytest.fixture(scope="module")
 def package(generated):
-    return generated("circuit", repair)
+    return generated("circuit")
 
 
 @pytest.fixture
