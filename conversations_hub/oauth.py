@@ -19,7 +19,6 @@ from conversations_hub.errors import (
     RateLimitError,
     ServerError,
     StatusError,
-    TranslationError,
 )
 from conversations_hub.provider import Provider, json_object, secret_field, text_field
 from conversations_hub.secret import Secret, revealed, without
@@ -230,10 +229,10 @@ class OAuthProvider(Provider):
         access, refresh = body.get("access_token"), body.get("refresh_token")
         if not isinstance(access, str) or not is_plain(access):
             del body, access, refresh  # from what a traceback may take along
-            raise TranslationError(
-                "the token endpoint gave no token that can be sent",
-                path="access_token",
+            raise AuthenticationError(
+                "the token endpoint gave no token that can be sent; check base_url",
                 provider=self.name,
+                operation="token",
             )
         token = Token(
             access=access,

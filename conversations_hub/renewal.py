@@ -16,6 +16,7 @@ from conversations_hub.errors import (
     ConfigurationError,
     HubError,
     ProviderError,
+    StatusError,
     TransportError,
 )
 from conversations_hub.oauth import OAuthProvider, TokenRequest, is_plain
@@ -249,7 +250,8 @@ def _works(token: Token, refused: Secret | None) -> bool:
 
 def unsent(error: ProviderError) -> ProviderError:
     """Return what it means for a request that there was no token: it was not sent."""
-    if not error.transient or (isinstance(error, TransportError) and not error.sent):
+    is_sure = isinstance(error, StatusError) and not error.transient
+    if is_sure or (isinstance(error, TransportError) and not error.sent):
         return error
     told = TransportError(
         f"there is no token: {error.args[0]}",

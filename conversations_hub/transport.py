@@ -249,7 +249,7 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
-        token = await _token(account.keeper)
+        token = await _token(account.keeper) if account.keeper is not None else None
         while True:
             proof = shy(bearer(token.access) if token else provider.auth_headers())
             if rates or not account.pace.is_quiet or self._gate.locked():

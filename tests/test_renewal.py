@@ -29,7 +29,6 @@ from conversations_hub import (
     ServerError,
     Sunshine,
     Token,
-    TranslationError,
     TransportError,
     UnsupportedError,
     renewal,
@@ -372,7 +371,7 @@ async def test_what_is_no_token_is_never_sent(serve, body):
 
     bot = Circuit(client_id="id", client_secret="s3cret", base_url=f"{await serve(odd)}/rest/v2")
     async with ConversationsHub(bot) as hub:
-        with pytest.raises(TranslationError, match="no token that can be sent"):
+        with pytest.raises(AuthenticationError, match="no token that can be sent"):
             await hub.conversation("circuit:1")
     assert paths == ["/oauth/token"]
 
@@ -459,6 +458,18 @@ async def test_a_write_without_a_token_was_not_sent(serve, status):
         assert paths == ["/oauth/token"] * 3
         # The account itself was not refused.
         assert hub._transport._accounts["circuit"].pace.recovery is None
+
+
+@pytest.mark.parametrize("answer", [{"body": b"<html>"}, {"body": b" " * 4096}])
+async def test_a_write_whose_token_cannot_be_read_was_not_sent(serve, answer):
+    async def odd(_):
+        return web.Response(**answer)
+
+    bot, paths = await served(serve, odd)
+    async with ConversationsHub(bot, answer_limit=1024) as hub:
+        with pytest.raises((AuthenticationError, TransportError)):
+            await hub.send("circuit:1", "hi")
+    assert paths == ["/oauth/token"]
 
 
 async def test_a_write_whose_token_was_refused_was_not_done(serve):

@@ -24,7 +24,7 @@ WRITTEN = "<attrs generated"
 TIMES = 10
 
 PER_MESSAGE = {"twilio": 2.7, "sunshine": 4.7, "clio": 4.0, "circuit": 9.2}
-PER_REQUEST = 80
+PER_REQUEST = 85
 PER_MESSAGE_OF_A_LIST = 14
 
 
