@@ -41,17 +41,53 @@ class SavedWindow:
 
 
 @frozen(kw_only=True)
+class Place:
+    """Where a walk goes on, and what is known of the way to there."""
+
+    request: Request | None
+    trail: tuple[str, ...] = ()
+    """The last items before it, to find it by if its cursor expires."""
+    had: frozenset[str] = frozenset()
+    """What was delivered and will come once more."""
+    steps: tuple[int, ...] = ()
+    """The last requests before it, to which no page leads back."""
+
+
+@frozen(kw_only=True)
 class SavedWalk:
-    """One list of the question: its first request, to know it by, and the next one."""
+    """One list of the question: its first request, to know it by, and its place."""
 
     first: str
     next: str | None
     note: Mapping[str, Any] = field(factory=dict)
     taken: tuple[str, ...] = ()
-    """The items of the next page that the consumer has already."""
     trail: tuple[str, ...] = ()
-    """The last items before it, to find the place by if its cursor expires."""
+    # In words, since not everybody reads numbers of that many digits.
+    steps: tuple[str, ...] = ()
     window: SavedWindow | None = None
+
+    @classmethod
+    def of(cls, place: Place, base: URL, *, first: str, window: Window | None) -> Self:
+        """Write down where a walk is."""
+        request = place.request
+        return cls(
+            first=first,
+            next=None if request is None else relative(request, base),
+            note={} if request is None else request.note,
+            taken=tuple(sorted(place.had)),
+            trail=place.trail,
+            steps=tuple(f"{step:x}" for step in place.steps),
+            window=SavedWindow.of(window) if window else None,
+        )
+
+    def place(self, first: Request, base: URL) -> Place:
+        """Return where the walk goes on, which asks like the first request."""
+        return Place(
+            request=absolute(self, first, base),
+            trail=self.trail,
+            had=frozenset(self.taken),
+            steps=tuple(int(step, 16) for step in self.steps),
+        )
 
 
 @frozen(kw_only=True)

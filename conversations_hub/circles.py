@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from attrs import field, mutable
 
 LATEST = 10_000
+
+FEW = 10
+"""So many steps are remembered by a checkpoint."""
 
 
 @mutable
@@ -36,11 +40,10 @@ class Trodden:
         if self._count == self._next:
             self._far, self._next = step, self._next * 2
 
-    def forget(self, step: int) -> None:
-        """Let a step be taken once more."""
-        self._known.discard(step)
-        if step == self._far:
-            self._far = None
+    @property
+    def last(self) -> tuple[int, ...]:
+        """The last few steps, the latest first."""
+        return tuple(islice(reversed(self._order), FEW))
 
     def clear(self) -> None:
         """Forget all of them."""

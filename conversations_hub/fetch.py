@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from attrs import evolve, field, frozen, mutable
 
+from conversations_hub.checkpoint import Place
 from conversations_hub.errors import (
     ConfigurationError,
     HubError,
@@ -43,10 +44,8 @@ class Batch(Generic[T]):
     raw: Raw | None
     items: tuple[T, ...] = ()
     """All that could be read, wanted or not."""
-    trail: tuple[str, ...] = ()
-    """The last items of the pages before."""
-    again: frozenset[str] = frozenset()
-    """Items of the page that came before, when it was asked for the first time."""
+    place: Place | None = None
+    """Where a checkpoint goes on before anything of it is taken."""
 
 
 @mutable(kw_only=True)

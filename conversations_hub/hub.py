@@ -575,8 +575,7 @@ class ConversationsHub:
                 operation=question.name,
             )
         for walk, place in zip(team.walks, saved.walks, strict=True):
-            walk.next = saving.absolute(place, walk.listing.request, provider.base_url)
-            walk.taken, walk.trail = set(place.taken), place.trail
+            walk.go_on_at(place.place(walk.listing.request, provider.base_url))
         team.recall()
         return team
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import zip_longest
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
@@ -41,13 +40,17 @@ class Taking(Generic[T]):
     walk: Walk[T]
     batch: Batch[T]
     entries: list[T | TranslationError]
-    before: frozenset[str]
-    """What of it and of later pages the consumer had before a checkpoint was saved."""
 
     @property
     def keys(self) -> set[str]:
         """What the wanted entries are known by."""
         return {key_of(entry) for entry in self.entries}
+
+    @property
+    def place(self) -> saving.Place:
+        """Where a checkpoint goes on, which asks for the page again."""
+        place = cast("saving.Place", self.batch.place)
+        return evolve(place, had=place.had | ({key_of(e) for e in self.batch.entries} - self.keys))
 
 
 class Pager(AsyncIterator[T]):
@@ -86,7 +89,8 @@ class Pager(AsyncIterator[T]):
             if isinstance(team, Team) and team.seen is not None:
                 team.seen.update(before)
                 for walk in team.walks:
-                    team.seen.update(walk.next.note.get("seen", ()) if walk.next else ())
+                    edge = walk.next.note.get("seen", ()) if walk.next else ()
+                    team.seen.update(walk.had, walk.trail, edge)
         self._arrived = asyncio.Event()
         self._closed = False
         self._page: Taking[T] | None = None
@@ -244,26 +248,14 @@ class Pager(AsyncIterator[T]):
     def _saved_walk(
         self, walk: Walk[T], first: str, left: Request | None, page: Taking[T] | None
     ) -> saving.SavedWalk:
-        provider = self._fetcher.provider_of(walk.listing)
-        # A list that is put in order was not delivered before it was read to its end.
-        taken: AbstractSet[str] = walk.taken if walk.listing.sort_key else walk.taken | walk.again
-        request = left
-        trail = () if walk.listing.sort_key else walk.trail
+        place = walk.place(left)
         ahead = next((b for b in walk.ready if isinstance(b, Batch)), None)
-        if ahead is not None:
-            request, trail, taken = ahead.request, ahead.trail, walk.taken | ahead.again
+        if ahead is not None and ahead.place is not None:
+            place = ahead.place
         if page is not None:
-            request, trail = page.batch.request, page.batch.trail
-            taken = page.before | page.batch.again
-            taken = taken | ({key_of(e) for e in page.batch.entries} - page.keys)
-        return saving.SavedWalk(
-            first=first,
-            next=None if request is None else saving.relative(request, provider.base_url),
-            note={} if request is None else request.note,
-            taken=tuple(sorted(taken)),
-            trail=trail,
-            window=saving.SavedWindow.of(walk.window) if walk.window else None,
-        )
+            place = page.place
+        base = self._fetcher.provider_of(walk.listing).base_url
+        return saving.SavedWalk.of(place, base, first=first, window=walk.window)
 
     async def _advance(self) -> None:
         """Move on to the next page, or say that there is none."""
@@ -282,17 +274,13 @@ class Pager(AsyncIterator[T]):
 
     def _wanted(self, walk: Walk[T], batch: Batch[T]) -> Taking[T]:
         """Leave out of a page what the consumer had already, and what is beyond the limit."""
-        entries, before = batch.entries, frozenset(walk.taken)
-        if walk.taken:
-            entries = [e for e in entries if key_of(e) not in walk.taken]
-            # Newer rows may have pushed some of them off this page and onto the next.
-            walk.taken -= {key_of(e) for e in batch.entries}
+        entries = batch.entries
         if (seen := self._team[walk].seen) is not None and walk.listing.sort_key is None:
             entries = [e for e in entries if is_new(e, seen)]
         if self._left is not None:
             entries = _first(entries, self._left)
             self._left -= sum(1 for _ in _items(entries))
-        return Taking(walk, batch, entries, before)
+        return Taking(walk, batch, entries)
 
     async def _next_batch(self) -> tuple[Walk[T], Batch[T]]:
         while not self._closed:

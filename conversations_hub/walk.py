@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Container
 from hashlib import blake2b
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from attrs import astuple, evolve, field, has, mutable
 
+from conversations_hub.checkpoint import Place
 from conversations_hub.circles import Trodden
 from conversations_hub.errors import (
     CursorExpiredError,
@@ -72,12 +72,10 @@ class Walk(Generic[T]):
     company: Company | None = field(default=None, repr=False)
     window: Window | None = None
     """The part of the list it reads, where others read the rest of it."""
-    taken: set[str] = field(factory=set)
-    """Items that the consumer had before a checkpoint was saved and that will come once more."""
     trail: tuple[str, ...] = ()
     """The last items of the pages before `next`: where to go on from if its cursor expires."""
-    again: frozenset[str] = field(default=frozenset(), init=False)
-    """Items of the page that is next that came when it was asked for before."""
+    had: frozenset[str] = frozenset()
+    """Items that were delivered and will come once more: of a page that is asked for again."""
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
     _gave_up: Request | None = field(default=None, init=False)
@@ -88,10 +86,24 @@ class Walk(Generic[T]):
     """The page that is next was read, and led to one that had been read before."""
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
     _expired: CursorExpiredError | None = field(default=None, init=False)
-    """Why the list is read once more from its start, up to the trail."""
-    _place: Request | None = field(default=None, init=False)
-    """The request whose cursor expired, until its place is found: where a checkpoint goes on."""
-    _met: bool = field(default=False, init=False)
+    """Why the list is read once more from its start."""
+    _sought: Place | None = field(default=None, init=False)
+    """The place whose cursor expired, until a page comes that it is on, or behind."""
+
+    def go_on_at(self, place: Place) -> None:
+        """Go on where a checkpoint was taken."""
+        self.next, self.trail, self.had = place.request, place.trail, place.had
+        for step in reversed(place.steps):
+            self._asked.add(step)
+
+    def place(self, request: Request | None) -> Place:
+        """Return where a checkpoint goes on whose walk would ask this next."""
+        if request is not None and self._sought is not None:
+            return self._sought
+        if self.listing.sort_key is not None:
+            # Nothing of it was delivered before it was read to its end.
+            return Place(request=request and self.listing.request, had=self.had)
+        return Place(request=request, trail=self.trail, had=self.had, steps=self._asked.last)
 
     async def step(self) -> Batch[T]:
         """Return the next page; after an error the next step asks for the same page again."""
@@ -101,16 +113,7 @@ class Walk(Generic[T]):
 
     async def _page(self) -> Batch[T]:
         request = cast("Request", self.next)
-        asked = hash(request.key)
-        if self._astray:
-            self._astray = False
-            raise self._stuck(f"the list goes in circles: a page of {request.place} comes again")
-        if self._empty >= EMPTY:
-            self._empty = 0
-            raise self._stuck(
-                f"{EMPTY:,} pages in a row were empty, and still there are more; ask on, "
-                f"if that can be: {request.place}"
-            )
+        self._doubt(request)
         try:
             batch = await self.fetcher.batch(self.listing, request)
         except CursorExpiredError as error:
@@ -120,88 +123,109 @@ class Walk(Generic[T]):
             if self.company is None or not self.company.excuses(self, error):
                 raise
             batch = Batch(request=request, entries=[], next=None, raw=None)
+        empty = not (batch.items or batch.entries)
         if not self.listing.repeats:
             batch = _each_once(batch)
-        if self._place is not None:
-            batch = self._caught_up(batch, self._place)
-        keys = [key_of(item) for item in batch.items[-TRAIL:]]
-        trail, self.trail = self.trail, (*self.trail, *keys)[-TRAIL:]
-        batch, self.again = self._without_again(batch), frozenset()
-        self._asked.add(asked)
-        self._empty = 0 if batch.items or batch.entries else self._empty + 1
+        if self._sought is not None:
+            batch = self._behind(self._sought, batch)
+        place = self.place(request)
+        batch = self._without_had(batch)
+        self.trail = (*self.trail, *map(key_of, batch.items[-TRAIL:]))[-TRAIL:]
+        self._asked.add(_step(request))
+        self._empty = self._empty + 1 if empty else 0
         self.next = batch.next
         if self.company is not None:
             batch = self.company.arrived(self, batch)
         # Until here somebody may have had to look around the items.
         raw = batch.raw if self.fetcher.keep_raw else None
-        batch = evolve(batch, next=self.next, trail=trail, raw=raw)
-        if self.next is not None and hash(self.next.key) in self._asked:
+        batch = evolve(batch, next=self.next, place=place, raw=raw)
+        if self.next is not None and _step(self.next) in self._asked:
             self._turn_back(request, batch)
-            self._asked.forget(asked)
         return batch
 
-    def _without_again(self, batch: Batch[T]) -> Batch[T]:
-        """Leave out what was delivered when this page was asked for before."""
-        if not self.again:
-            return batch
-        entries = [e for e in batch.entries if _is_after(e, self.again)]
-        return evolve(batch, entries=entries, again=self.again)
+    def _doubt(self, request: Request) -> None:
+        """Say what is odd about a page, before it is asked for all the same."""
+        if self._astray:
+            self._astray = False
+            raise self._stuck(f"the list goes in circles: a page of {request.place} comes again")
+        if self._empty >= EMPTY:
+            self._empty = 0
+            raise self._stuck(
+                f"{EMPTY:,} pages in a row were empty, and still there are more; ask on, "
+                f"if that can be: {request.place}"
+            )
 
     def _turn_back(self, request: Request, batch: Batch[T]) -> None:
         """Let the next step say that a page leads astray, and the one after it ask for it again."""
         self._astray = True
         self.next = request
-        self.again = batch.again | {key_of(item) for item in batch.items}
+        if self.listing.sort_key is None:
+            self.had |= {key_of(item) for item in batch.items}
 
     def _stuck(self, why: str) -> ProviderError:
         provider, operation = self.fetcher.provider_of(self.listing), operation_of(self.listing)
         return placed(PagingError(why), provider, operation)
 
     def _start_anew(self, error: CursorExpiredError) -> None:
-        """Go back to the first page, once, to find the place by the items before it."""
+        """Go back to the first page, once.
+
+        Where a checkpoint takes along all that was delivered, whoever reads drops it. Else the
+        list is in an order that lasts, so that the place can be found by the items before it.
+        """
         if self._expired is not None or not self.trail:
             raise error
-        self._expired, self._met = error, False
+        self._expired = error
+        moves = self.listing.moving and self.listing.repeats
+        if self.company is None and self.listing.sort_key is None and not moves:
+            self._sought = self.place(self.next)
         self._asked.clear()
-        self._place, self.next = self.next, self.listing.request
+        self.next = self.listing.request
 
-    def _caught_up(self, batch: Batch[T], place: Request) -> Batch[T]:
-        """Leave out what was delivered before the cursor expired.
+    def _behind(self, sought: Place, batch: Batch[T]) -> Batch[T]:
+        """Leave out what comes before the first item that is known to be near the place.
 
-        Where items may repeat, whoever reads drops them. Else the list is in an order that
-        lasts, so that all up to the trail has been there.
+        From there on, whatever was not delivered is new.
         """
+        known = sought.had.union(sought.trail)
         keys = [key_of(item) for item in batch.items]
-        last = max((n for n, key in enumerate(keys) if key in self.trail), default=None)
-        if self.listing.repeats or (keys and last is None and self._met):
-            self._place = None
+        first = next((n for n, key in enumerate(keys) if key in known), None)
+        if first is None:
+            if batch.next is None:
+                raise cast("CursorExpiredError", self._expired)
+            return evolve(batch, entries=[], items=())
+        self._sought, self.had = None, known.union(keys[:first])
+        return batch
+
+    def _without_had(self, batch: Batch[T]) -> Batch[T]:
+        """Leave out what was delivered; it comes but once more."""
+        # A list that is put in order is delivered, and so looked through, as a whole.
+        if not self.had or self.listing.sort_key is not None:
             return batch
-        if last is None and batch.next is None:
-            raise cast("CursorExpiredError", self._expired)
-        self._met = self._met or last is not None
-        there = len(keys) if last is None else last + 1
-        before = set(keys[:there])
-        after = [e for e in batch.entries if self._met and _is_after(e, before)]
-        return evolve(batch, request=place, entries=after, items=batch.items[there:])
+        entries = [e for e in batch.entries if key_of(e) not in self.had]
+        self.had -= {key_of(e) for e in (*batch.items, *batch.entries)}
+        return evolve(batch, entries=entries)
 
     async def _whole(self) -> Batch[T]:
         """Read to the end before the first item, since the API cannot give the order."""
-        first, raw = self.listing.request, None
+        raw, place = None, self.place(self.next)
         seen = {key_of(e) for e in self._gathered}
         while self.next is not None:
             batch = await self._page()
             raw = batch.raw
-            self._gathered += (
-                [e for e in batch.entries if is_new(e, seen)]
-                if self.listing.repeats
-                else batch.entries
-            )
-        errors = [e for e in self._gathered if isinstance(e, TranslationError)]
-        items = [e for e in self._gathered if not isinstance(e, TranslationError)]
+            self._gathered += [e for e in batch.entries if is_new(e, seen)]
+        wanted = [e for e in self._gathered if key_of(e) not in self.had]
+        errors = [e for e in wanted if isinstance(e, TranslationError)]
+        items = [e for e in wanted if not isinstance(e, TranslationError)]
         if (key := self.listing.sort_key) is not None:
             items.sort(key=key)
         self._gathered = []
-        return Batch(request=first, entries=[*errors, *items], next=None, raw=raw)
+        return Batch(
+            request=self.listing.request,
+            entries=[*errors, *items],
+            next=None,
+            raw=raw,
+            place=place,
+        )
 
     def go_on(self, arrived: asyncio.Event, depth: int) -> bool:
         """Fetch ahead in the background; say whether anything more can come."""
@@ -247,11 +271,7 @@ class Walk(Generic[T]):
     @property
     def onward(self) -> Request | None:
         """What a checkpoint goes on with, as far as pages were asked for."""
-        onward = self.next or self._gave_up
-        if onward and self._place:
-            onward = self._place
-        # A list that is put in order was not delivered before it was read to its end.
-        return self.listing.request if onward and self.listing.sort_key else onward
+        return self.next or self._gave_up
 
     def cancel(self) -> asyncio.Task[None] | None:
         """Stop fetching ahead; return the task that is ending."""
@@ -277,9 +297,9 @@ def _each_once(batch: Batch[T]) -> Batch[T]:
     return evolve(batch, entries=entries, items=tuple({key_of(one): one for one in items}.values()))
 
 
-def _is_after(entry: Any, before: Container[str]) -> bool:
-    """Say whether an entry is not among those before; an error is rather told twice than not."""
-    return isinstance(entry, TranslationError) or key_of(entry) not in before
+def _step(request: Request) -> int:
+    """Return a number that a request is known by, in another process, too."""
+    return int.from_bytes(blake2b(request.key, digest_size=8).digest())
 
 
 def is_new(entry: Any, seen: set[str]) -> bool:

@@ -4,11 +4,16 @@ import asyncio
 import json
 
 import pytest
+from attrs import field, mutable
+from hypothesis import given
+from hypothesis import strategies as st
 
-from conversations_hub import CursorExpiredError, Ref, ServerError
+from conversations_hub import CursorExpiredError, PagingError, ProviderError, Ref, ServerError
+from conversations_hub import walk as walk_module
 from conversations_hub.emulator import Emulator, json_response
 from conversations_hub.errors import TranslationError
 from conversations_hub.providers import PROVIDERS
+from conversations_hub.wire import Response
 from support import hub_on, ids, page
 
 GONE = CursorExpiredError("gone")
@@ -124,6 +129,131 @@ async def test_a_checkpoint_during_the_search_for_the_place(taken, prefetch):
     saved = json.loads(json.dumps(pager.checkpoint()))
     rest = ids([c async for c in hub_on(FOUR | {"c": [GONE, FOUR["c"]]}).resume(saved)])
     assert first + rest == list("1234567")
+
+
+def resumed(pager, answers):
+    return hub_on(answers).resume(json.loads(json.dumps(pager.checkpoint())))
+
+
+async def test_a_checkpoint_during_the_search_behind_a_page_that_led_astray():
+    """What that page delivered is not delivered again."""
+    down = ServerError("down")
+    answers = FOUR | {None: [FOUR[None]] * 2, "b": [page(["3", "4"], "b"), GONE, down]}
+    pager = hub_on(answers).conversations(prefetch=0)
+    assert [(await anext(pager)).ref.id for _ in range(4)] == list("1234")
+    for error in (PagingError, ServerError):
+        with pytest.raises(error):
+            await anext(pager)
+    assert ids(await resumed(pager, FOUR).collect(limit=None)) == list("567")
+
+
+@pytest.mark.parametrize("taken", [4, 5, 6])
+async def test_a_checkpoint_behind_the_place_that_was_found_on_other_pages(taken):
+    """It goes on there, and not where the cursor was that had expired."""
+    recut = {None: page(list("12345"), "x"), "x": page(["6"], "y"), "y": page(["7"])}
+    answers = recut | {None: [FOUR[None], recut[None]], "b": FOUR["b"], "c": GONE}
+    pager = hub_on(answers).conversations(prefetch=0)
+    first = [(await anext(pager)).ref.id for _ in range(taken)]
+    rest = await resumed(pager, FOUR | recut | {None: recut[None]}).collect(limit=None)
+    assert first + ids(rest) == list("1234567")
+
+
+async def test_the_pages_before_a_place_are_not_empty(monkeypatch):
+    """Only what the answers hold counts, however long the search is."""
+    monkeypatch.setattr(walk_module, "EMPTY", 2)
+    monkeypatch.setattr(walk_module, "TRAIL", 1)
+    again = {key: [one, one] for key, one in FOUR.items()} | {"d": [GONE, FOUR["d"]]}
+    assert (await walked(again))[0] == list("1234567")
+
+
+async def test_a_circle_is_seen_across_checkpoints():
+    """Though each process reads but a page."""
+    circle = {None: page(["1"], "a"), "a": page(["2"], "b"), "b": page(["3"], "a")}
+    pager, found = hub_on(circle).conversations(prefetch=0), []
+    with pytest.raises(PagingError, match="circles"):
+        while len(found) < 9:
+            found.append((await anext(pager)).ref.id)
+            pager = resumed(pager, circle)
+    assert found == ["1", "2", "3"]
+    straight = circle | {"b": page(["3"], "c"), "c": page(["4"])}
+    assert ids(await resumed(pager, straight).collect(limit=None)) == ["4"]
+
+
+@mutable
+class Odd:
+    """A list in order whose pages go wrong by a plan, and are cut anew when a cursor expires."""
+
+    plan: list
+    sizes: list
+    overlap: int
+    key: str
+    last: list = field(factory=list)
+
+    async def send(self, provider, request, operation):
+        cursor = request.query.get("cursor")
+        fault = self.plan.pop(0) if self.plan else None
+        if fault == "down":
+            raise ServerError("down")
+        if fault == "gone" and cursor:
+            self.sizes, self.last = self.sizes[1:] or self.sizes, []
+            raise CursorExpiredError("gone")
+        at = int(cursor or 0)
+        rows = [f"{n:02}" for n in range(max(0, at - self.overlap), min(COUNT, at + self.sizes[0]))]
+        onward = str(at + self.sizes[0]) if at + self.sizes[0] < COUNT else None
+        if fault == "twice":
+            rows.append(rows[0])
+        if fault == "astray" and cursor:
+            onward = cursor
+        if fault == "back" and self.last and cursor != self.last[0]:
+            onward = self.last[0]
+        if cursor:
+            self.last = [*self.last, cursor][-2:]
+        return Response(body=page(rows, onward, key=self.key), status=200)
+
+
+COUNT = 14
+ODDITY = st.sampled_from([None, "down", "gone", "astray", "back", "twice"])
+WAYS = {
+    "in order": ("things", 0, lambda hub, **o: hub.conversations(**o)),
+    "with repeats": ("notes", 1, lambda hub, **o: hub.messages(Ref("acme", "t"), **o)),
+    "put in order": (
+        "notes",
+        0,
+        lambda hub, **o: hub.messages(Ref("acme", "t"), order="oldest", **o),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(
+    plan=st.lists(ODDITY, max_size=14),
+    sizes=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=1, max_size=3),
+    prefetch=st.integers(0, 2),
+    stops=st.lists(st.booleans(), max_size=40),
+)
+def test_however_a_list_goes_wrong_every_item_comes_once(way, plan, sizes, prefetch, stops):
+    """Whoever reads on after an error, or goes on from a checkpoint, has all of them in order."""
+    key, overlap, ask = WAYS[way]
+    faults, elsewhere = len(plan), iter(stops)
+
+    async def read():
+        hub = hub_on({})
+        hub._fetcher.transport = Odd([*plan], sizes, overlap, key)
+        pager, found, errors = ask(hub, prefetch=prefetch), [], 0
+        while True:
+            try:
+                found.append((await anext(pager)).ref.id)
+            except StopAsyncIteration:
+                return found
+            except ProviderError:
+                errors += 1
+                assert errors <= faults
+            if next(elsewhere, False):
+                saved = json.dumps(pager.checkpoint())
+                await pager.aclose()
+                pager = hub.resume(json.loads(saved))
+
+    assert asyncio.run(read()) == [f"{n:02}" for n in range(COUNT)]
 
 
 async def test_a_list_in_order_is_resumed_whole_though_its_cursor_expires():
