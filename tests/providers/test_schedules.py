@@ -178,6 +178,8 @@ async def carried_out(case, ledger, world, draw):
     retries, size = draw(st.sampled_from([0, 2])), draw(SIZES)
     options = {name: draw(one) for name, one in case.options.items()}
     stops, plan = draw(st.lists(st.integers(0, 20), max_size=3)), draw(PLANS)
+    # How many errors there will be may depend on what comes first.
+    moves = draw(st.lists(st.booleans(), max_size=len(plan)))
     await world.ready()
     hub = world.hubs[retries]
 
@@ -190,7 +192,7 @@ async def carried_out(case, ledger, world, draw):
     clean = world.clean[str(case)]
     faults = world.server.faults = Faults(plan=plan, means=MEANS)
     before = len(world.server.requests)
-    got, errors = await read(ask(), hub, stops, draw)
+    got, errors = await read(ask(), hub, stops, moves)
     note(f"struck: {[one.kind for one in faults.struck]}, errors: {errors}")
     count = Counter(key_of(one) for one in got)
     there, gone = set(clean), set()
@@ -217,10 +219,10 @@ async def carried_out(case, ledger, world, draw):
     assert len(errors) <= len(faults.struck)
 
 
-async def read(pager, hub, stops, draw):
+async def read(pager, hub, stops, moves):
     """Read to the end; after an error read on, or go on from a checkpoint as one may."""
     got, errors = [], []
-    stops = sorted(stops)
+    stops, moves = sorted(stops), iter(moves)
     while True:
         try:
             got.append(await anext(pager))
@@ -231,7 +233,7 @@ async def read(pager, hub, stops, draw):
             assert error.provider, error
             assert error.operation, error
             errors.append(error)
-            elsewhere = draw(st.booleans())
+            elsewhere = next(moves, False)
         else:
             elsewhere = bool(stops) and len(got) > stops[0]
             stops = stops[1:] if elsewhere else stops
