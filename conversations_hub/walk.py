@@ -124,8 +124,7 @@ class Walk(Generic[T]):
                 raise
             batch = Batch(request=request, entries=[], next=None, raw=None)
         empty = not (batch.items or batch.entries)
-        if not self.listing.repeats:
-            batch = _each_once(batch)
+        batch = _each_once(batch)
         if self._sought is not None:
             batch = self._behind(self._sought, batch)
         place = self.place(request)
@@ -284,7 +283,7 @@ class Walk(Generic[T]):
 
 
 def _each_once(batch: Batch[T]) -> Batch[T]:
-    """Leave out what a page holds twice, which is looked for elsewhere where a list may repeat."""
+    """Leave out what a page holds twice."""
     items: tuple[Any, ...] = batch.items
     try:
         known = {item.ref.id for item in items}
