@@ -31,7 +31,9 @@ class Trodden:
         return step in self._known or step == self._far
 
     def add(self, step: int) -> None:
-        """Remember a step."""
+        """Remember a step; one that is taken again is no further step."""
+        if step in self:
+            return
         self._known.add(step)
         self._order.append(step)
         if len(self._order) > LATEST:

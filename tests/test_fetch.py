@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from conversations_hub import CursorExpiredError, PagingError, ProviderError, Ref, ServerError
 from conversations_hub import walk as walk_module
+from conversations_hub.circles import FEW
 from conversations_hub.emulator import Emulator, json_response
 from conversations_hub.errors import TranslationError
 from conversations_hub.providers import PROVIDERS
@@ -177,6 +178,17 @@ async def test_a_circle_is_seen_across_checkpoints():
     assert found == ["1", "2", "3"]
     straight = circle | {"b": page(["3"], "c"), "c": page(["4"])}
     assert ids(await resumed(pager, straight).collect(limit=None)) == ["4"]
+
+
+async def test_a_circle_is_seen_after_a_checkpoint_however_often_it_was_asked_for():
+    circle = {None: page(["1"], "a"), "a": page(["2"], "b"), "b": page(["3"], "a")}
+    pager = hub_on(circle).conversations(prefetch=0)
+    assert [(await anext(pager)).ref.id for _ in range(3)] == ["1", "2", "3"]
+    for _ in range(FEW + 1):
+        with pytest.raises(PagingError, match="circles"):
+            await anext(pager)
+    with pytest.raises(PagingError, match="circles"):
+        await anext(resumed(pager, circle))
 
 
 @mutable

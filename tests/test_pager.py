@@ -325,6 +325,7 @@ async def test_a_checkpoint_of_another_query_is_refused_before_any_request(chang
         (("questions", 0), {"arguments": {"page_size": {"a": 1, "b": 2}}}),
         (("questions", 0), {"arguments": {"nonsense": 1}}),
         (("questions", 0), {"name": "conversation"}),
+        (("questions", 0, "walks", 0), {"steps": ["backwards"]}),
     ],
 )
 async def test_a_damaged_checkpoint_is_one_error_and_no_quiet_end(place, change):
