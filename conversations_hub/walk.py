@@ -98,7 +98,7 @@ class Walk(Generic[T]):
 
     def place(self, request: Request | None) -> Place:
         """Return where a checkpoint goes on whose walk would ask this next."""
-        if request is not None and self._sought is not None:
+        if self._sought is not None:
             return self._sought
         if self.listing.sort_key is not None:
             # Nothing of it was delivered before it was read to its end.

@@ -14,6 +14,7 @@ from conversations_hub.circles import FEW
 from conversations_hub.emulator import Emulator, json_response
 from conversations_hub.errors import TranslationError
 from conversations_hub.providers import PROVIDERS
+from conversations_hub.recipes import TwoEnds
 from conversations_hub.wire import Response
 from support import hub_on, ids, page
 
@@ -167,17 +168,52 @@ async def test_the_pages_before_a_place_are_not_empty(monkeypatch):
     assert (await walked(again))[0] == list("1234567")
 
 
+async def test_pages_that_cannot_be_read_are_not_empty(monkeypatch):
+    monkeypatch.setattr(walk_module, "EMPTY", 2)
+    broken = [{"id": 1}]
+    answers = {None: page(broken, "b"), "b": page(broken, "c"), "c": page(["1"])}
+    assert await walked(answers, on_error="continue") == (["1"], [None, "b", "c"])
+
+
+async def test_what_came_once_more_is_forgotten():
+    pager = hub_on(FOUR).conversations(prefetch=0)
+    assert (await anext(pager)).ref.id == "1"
+    rest = resumed(pager, FOUR)
+    assert [(await anext(rest)).ref.id for _ in range(2)] == ["2", "3"]
+    assert rest.checkpoint()["questions"][0]["walks"][0]["taken"] == ["3"]
+
+
+async def test_a_list_that_moves_is_read_anew_as_a_whole():
+    """What came before the place may have come there since."""
+    gone = {None: [FOUR[None], page(["8", "9"], "x")], "b": GONE, "x": page(["1", "2", "3"])}
+    hub = hub_on(gone)
+    moving = evolve(hub["acme"].conversations(), repeats=True, moving=True)
+    assert ids(await hub.iterate(moving).collect(limit=None)) == list("12893")
+
+
+async def test_a_list_of_two_ends_is_read_anew_as_a_whole():
+    """What was delivered is known, and may be gone from the list."""
+    forth = {None: [FOUR[None], page(["8"], "c")], "b": GONE, "c": page(["3", "4"])}
+    hub = hub_on(forth | {"z": page(["6"], "y"), "y": page(["5"], "x"), "x": page(["4"])})
+    listing = hub["acme"].conversations()
+    split = TwoEnds(backwards=listing.request.with_query(cursor="z"))
+    pager = hub.iterate(evolve(listing, split=split), parallel=2)
+    assert sorted(ids(await pager.collect(limit=None))) == list("1234568")
+
+
 async def test_a_circle_is_seen_across_checkpoints():
     """Though each process reads but a page."""
-    circle = {None: page(["1"], "a"), "a": page(["2"], "b"), "b": page(["3"], "a")}
+    keys = [None, *(f"to {n}" for n in range(FEW)), *map(str, range(FEW))]
+    onward = dict(zip(keys, [*keys[1:], "0"], strict=True))
+    circle = {key: page([f"i{key}"], onward[key]) for key in keys}
     pager, found = hub_on(circle).conversations(prefetch=0), []
     with pytest.raises(PagingError, match="circles"):
-        while len(found) < 9:
+        while len(found) <= len(keys):
             found.append((await anext(pager)).ref.id)
             pager = resumed(pager, circle)
-    assert found == ["1", "2", "3"]
-    straight = circle | {"b": page(["3"], "c"), "c": page(["4"])}
-    assert ids(await resumed(pager, straight).collect(limit=None)) == ["4"]
+    assert found == [f"i{key}" for key in keys]
+    straight = circle | {keys[-1]: page([f"i{keys[-1]}"], "on"), "on": page(["last"])}
+    assert ids(await resumed(pager, straight).collect(limit=None)) == ["last"]
 
 
 async def test_a_circle_is_seen_after_a_checkpoint_however_often_it_was_asked_for():
@@ -232,7 +268,7 @@ LIMITS = st.none() | st.integers(0, COUNT)
 ODDITY = st.sampled_from([None, "down", "gone", "astray", "back", "twice"])
 WAYS = {
     "in order": ("things", 0, lambda hub, **o: hub.conversations(**o)),
-    "with repeats": ("notes", 1, lambda hub, **o: hub.messages(Ref("acme", "t"), **o)),
+    "with repeats": ("notes", 2, lambda hub, **o: hub.messages(Ref("acme", "t"), **o)),
     "put in order": (
         "notes",
         0,
