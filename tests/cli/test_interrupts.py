@@ -13,7 +13,8 @@ from contextlib import contextmanager
 import pytest
 from aiohttp import web
 
-from conversations_hub import Ref
+from conversations_hub import ConversationsHub, Ref
+from conversations_hub.cli import main
 from conversations_hub.cli.interrupts import LATE
 
 PROGRAM = (sys.executable, "-m", "conversations_hub")
@@ -122,6 +123,52 @@ def test_a_write_that_was_not_begun_was_not(served, config, hanging):
     with running("send", ref, "hello", "--key", "k1", "--config", config()) as process:
         assert held.wait(20)
         assert interrupted(process) == (130, "", "interrupted: nothing was written\n")
+
+
+@pytest.fixture
+def closing(capfd, config, monkeypatch):
+    """Run a command here that is interrupted while its hub closes: what it says, and its output."""
+    aclose = ConversationsHub.aclose
+
+    async def close(hub):
+        await aclose(hub)
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(ConversationsHub, "aclose", close)
+    settings = config()
+
+    def run(*args):
+        code = main([*map(str, args), "--config", settings])
+        out, err = capfd.readouterr()
+        assert code == 130
+        return err, out.strip()
+
+    return run
+
+
+def test_what_was_done_is_not_denied_while_all_is_closed(served, closing):
+    done, ref = closing("create", "twilio", "--title", "Begun")
+    assert done == "interrupted: it was done\n"
+    assert Ref.parse(ref).id in served["twilio"].conversation_ids()
+    assert closing("delete", ref, "--yes") == (done, "")
+    assert Ref.parse(ref).id not in served["twilio"].conversation_ids()
+    assert closing("show", conversation(served))[0] == "interrupted: nothing was changed\n"
+
+
+def test_what_failed_is_told_while_all_is_closed(served, closing, hanging):
+    err, _ = closing("delete", "twilio:CH0", "--yes")
+    assert err.startswith("interrupted: twilio.delete: HTTP 404")
+
+    def refuse(request):
+        return web.Response(status=404 if request.method == "GET" else 500)
+
+    served.servers["twilio"].intercept = refuse
+    ref = conversation(served)
+    told = closing("send", ref, "hello")[0].splitlines()[-1]
+    assert told.startswith("interrupted: twilio.send: ")
+    assert f"messages {ref}" in told
+    assert "nothing was" not in told
 
 
 @pytest.mark.reliability
