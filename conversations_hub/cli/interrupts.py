@@ -89,7 +89,8 @@ class Interruption:
         self._timer.start()
 
     def _leave(self) -> None:
-        self._tell(LATE)
+        told = self.standing.told
+        self._tell(LATE if told == SAFE else told)
         os._exit(self._code or 1)
 
     def _tell(self, told: str) -> None:

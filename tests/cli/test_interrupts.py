@@ -15,7 +15,7 @@ from aiohttp import web
 
 from conversations_hub import ConversationsHub, Ref
 from conversations_hub.cli import main
-from conversations_hub.cli.interrupts import LATE
+from conversations_hub.cli.interrupts import LATE, Interruption
 
 PROGRAM = (sys.executable, "-m", "conversations_hub")
 SOON = 3.0
@@ -23,9 +23,9 @@ SOON = 3.0
 
 
 @contextmanager
-def running(*args, **options):
+def running(*args, command=PROGRAM, **options):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*PROGRAM, *map(str, args)], **{**pipes, **options}) as process:
+    with subprocess.Popen([*command, *map(str, args)], **{**pipes, **options}) as process:
         try:
             yield process
         finally:
@@ -154,6 +154,46 @@ def test_what_was_done_is_not_denied_while_all_is_closed(served, closing):
     assert closing("delete", ref, "--yes") == (done, "")
     assert Ref.parse(ref).id not in served["twilio"].conversation_ids()
     assert closing("show", conversation(served))[0] == "interrupted: nothing was changed\n"
+
+
+STUCK = """
+import asyncio, sys
+from conversations_hub import ConversationsHub
+from conversations_hub.cli import main
+
+async def close(hub):
+    print("up", file=sys.stderr, flush=True)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+ConversationsHub.aclose = close
+sys.exit(main())
+"""
+
+
+def test_what_was_done_is_not_denied_where_the_end_is_stuck(config):
+    command = [sys.executable, "-c", STUCK, "create", "twilio", "--config", config()]
+    with running(command=command) as process:
+        assert process.stderr.readline() == "up\n"
+        code, out, err = interrupted(process)
+    assert (code, err) == (130, "interrupted: it was done\n")
+    assert out.startswith("twilio:")
+
+
+def test_what_was_done_is_not_denied_after_the_end(capsys, config, monkeypatch):
+    leave = Interruption.__exit__
+
+    def interrupt(*told):
+        leave(*told)
+        raise KeyboardInterrupt
+
+    settings = config()
+    monkeypatch.setattr(Interruption, "__exit__", interrupt)
+    assert main(["create", "twilio", "--config", settings]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted: it was done"
 
 
 def test_what_failed_is_told_while_all_is_closed(served, closing, hanging):
