@@ -25,8 +25,8 @@ try:
     from opentelemetry import context, trace
     from opentelemetry.metrics import Histogram, MeterProvider, get_meter
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
-except ModuleNotFoundError as missing:
-    if missing.name != "opentelemetry":
+except ModuleNotFoundError as _missing:
+    if _missing.name != "opentelemetry":
         raise
     raise ConfigurationError(
         "OpenTelemetry needs its API: python3 -m pip install 'conversations-hub[otel]'"
