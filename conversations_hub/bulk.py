@@ -248,9 +248,19 @@ class Bulk(AsyncIterator[Result[K, V]]):
     def _counted(self, result: Result[K, V]) -> Result[K, V]:
         self.done += 1
         self.failed += result.error is not None
-        if self._progress is not None:
-            self._progress(self)
+        try:
+            if self._progress is not None:
+                self._progress(self)
+        except BaseException:
+            self._take_back([result])
+            raise
         return result
+
+    def _take_back(self, results: list[Result[K, V]]) -> None:
+        """Let results that did not get to whom they were for come again."""
+        self._pool.take_back(results)
+        self.done -= len(results)
+        self.failed -= sum(result.error is not None for result in results)
 
     async def collect(self) -> list[Result[K, V]]:
         """Return all results that are left; one that is cancelled has taken none."""
@@ -259,9 +269,7 @@ class Bulk(AsyncIterator[Result[K, V]]):
             async for result in self:
                 found.append(result)  # noqa: PERF401 - what was found must not be lost
         except BaseException:
-            self._pool.take_back(found)
-            self.done -= len(found)
-            self.failed -= sum(result.error is not None for result in found)
+            self._take_back(found)
             raise
         return found
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,7 @@ class Download:
     _limit: int | None = field(default=None, alias="limit")
     _stream: Stream | None = field(default=None, init=False, repr=False)
     _count: int = field(default=0, init=False)
+    _in_use: bool = field(default=False, init=False, repr=False)
     _over: bool = field(default=False, init=False)
     _closed: bool = field(default=False, init=False)
     _error: Exception | None = field(default=None, init=False, repr=False)
@@ -52,7 +54,8 @@ class Download:
         return int(told) if told and told.isdecimal() else self.attachment.size
 
     async def __aenter__(self) -> Self:
-        await self._opened()
+        with self._alone():
+            await self._opened()
         return self
 
     async def __aexit__(
@@ -76,6 +79,10 @@ class Download:
         return self
 
     async def __anext__(self) -> bytes:
+        with self._alone():
+            return await self._next()
+
+    async def _next(self) -> bytes:
         if self._over:
             raise StopAsyncIteration
         stream = await self._opened()
@@ -105,6 +112,17 @@ class Download:
             while True:
                 found.write(await anext(self))
         return found.getvalue()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else in: two would have parts of the file each, or all of it twice."""
+        if self._in_use:
+            raise ConfigurationError("a download is for one reader at a time; ask for another")
+        self._in_use = True
+        try:
+            yield
+        finally:
+            self._in_use = False
 
     async def _opened(self) -> Stream:
         if self._error is not None:

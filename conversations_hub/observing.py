@@ -11,8 +11,22 @@ from attrs import frozen
 
 from conversations_hub.errors import ConfigurationError
 
-# A segment of a path that somebody could be reached by: an e-mail address, a phone number.
-REACHED_BY = re.compile(r"(?<=/)[^/]*(?:@|%40|(?:\+|%2B)\d)[^/]*", re.IGNORECASE)
+# What stands between the digits of a phone number, quoted or not, maybe more than once.
+BETWEEN = r"(?:[-.()\ ]|%(?:25)*(?:20|28|29|2D|2E|2F))"
+# A segment of a path that somebody could be reached by. Digits alone are an id, but for those after
+# a scheme, those that begin as no number does, and those of a user, whom nobody asks for by number.
+REACHED_BY = re.compile(
+    rf"""
+    (?<=/)(?<!://)  # within the path
+    (?:
+        [^/]* (?: @ | %(?:25)*40 | (?:\+|%(?:25)*2B)\d ) [^/]*
+        |
+        (?: [a-z]+(?::|%(?:25)*3A) | (?=0) | (?=\d*{BETWEEN}) | (?<=/users/) )
+        (?:{BETWEEN}*\d){{7,20}} {BETWEEN}* (?=/|$)
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @frozen(kw_only=True)

@@ -269,8 +269,11 @@ class Pager(AsyncIterator[T]):
 
     def _turn_to(self, page: Taking[T]) -> None:
         self._page, self._entries, self._at = page, page.entries, 0
-        if self._held is not None:
-            self._held.append(page)
+        if (held := self._held) is not None:
+            # Nothing comes again of a page without entries, nor of what nobody wanted.
+            if held and not held[-1].entries:
+                held.pop()
+            held.append(evolve(page, batch=evolve(page.batch, items=())))
 
     def _wanted(self, walk: Walk[T], batch: Batch[T]) -> Taking[T]:
         """Leave out of a page what the consumer had already, and what is beyond the limit."""

@@ -204,7 +204,7 @@ class Crew(Team[T]):
         """Leave out walks that are over and return them."""
         over = [walk for walk in self.walks if walk.is_over]
         self.walks[:] = [walk for walk in self.walks if walk not in over]
-        self.over += over
+        self.over.extend(over)
         return over
 
     def arrived(self, walk: Walk[Any], batch: Batch[Any]) -> Batch[Any]:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from attrs import define
-from opentelemetry import context, trace
-from opentelemetry.metrics import Histogram, MeterProvider, get_meter
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
 from yarl import URL
 
+from conversations_hub.errors import ConfigurationError
 from conversations_hub.observing import (
     CallBegan,
     CallEnded,
@@ -22,6 +20,17 @@ from conversations_hub.observing import (
     RequestEvent,
     Retrying,
 )
+
+try:
+    from opentelemetry import context, trace
+    from opentelemetry.metrics import Histogram, MeterProvider, get_meter
+    from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider
+except ModuleNotFoundError as _missing:
+    if _missing.name != "opentelemetry":
+        raise
+    raise ConfigurationError(
+        "OpenTelemetry needs its API: python3 -m pip install 'conversations-hub[otel]'"
+    ) from None
 
 Value: TypeAlias = str | int | float | bool
 

@@ -6,7 +6,8 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from inspect import iscoroutine
 from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -160,7 +161,7 @@ class Watch:
         ends = isinstance(event, CallEnded | RequestEnded)
         for observer in reversed(self.observers) if ends else self.observers:
             try:
-                observer(event)
+                _tell(observer, event)
             except Exception:
                 if id(observer) not in self._failed:
                     self._failed.add(id(observer))
@@ -169,28 +170,27 @@ class Watch:
     @contextmanager
     def _call(self, provider: str | None, operation: str) -> Iterator[None]:
         outer, calling = _number(), Calling(next(NUMBERS), provider, operation)
-        token = CALLING.set(calling)
         event = CallBegan(provider=provider, operation=operation, call=calling.number, within=outer)
         begun, error = perf_counter(), None
-        self.tell(event)
-        try:
-            yield
-        except BaseException as cause:
-            error = type(cause).__name__
-            raise
-        finally:
-            self.tell(
-                CallEnded(
-                    provider=provider,
-                    operation=operation,
-                    call=calling.number,
-                    within=outer,
-                    seconds=perf_counter() - begun,
-                    requests=calling.requests,
-                    error=error,
+        with _within(CALLING, calling):
+            try:
+                self.tell(event)
+                yield
+            except BaseException as cause:
+                error = type(cause).__name__
+                raise
+            finally:
+                self.tell(
+                    CallEnded(
+                        provider=provider,
+                        operation=operation,
+                        call=calling.number,
+                        within=outer,
+                        seconds=perf_counter() - begun,
+                        requests=calling.requests,
+                        error=error,
+                    )
                 )
-            )
-            _reset(CALLING, token)
 
     @contextmanager
     def _request(
@@ -211,24 +211,23 @@ class Watch:
             sent=_size(request),
         )
         asking = Asking(provider)
-        token = ASKING.set(asking)
         begun, error = perf_counter(), None
-        self.tell(began)
-        try:
-            yield
-        except BaseException as cause:
-            error = type(cause).__name__.strip("_")
-            raise
-        finally:
-            self.tell(
-                RequestEnded(
-                    **asdict(began, recurse=False),
-                    seconds=perf_counter() - begun,
-                    error=error,
-                    **asdict(asking.seen),
+        with _within(ASKING, asking):
+            try:
+                self.tell(began)
+                yield
+            except BaseException as cause:
+                error = type(cause).__name__.strip("_")
+                raise
+            finally:
+                self.tell(
+                    RequestEnded(
+                        **asdict(began, recurse=False),
+                        seconds=perf_counter() - begun,
+                        error=error,
+                        **asdict(asking.seen),
+                    )
                 )
-            )
-            _reset(ASKING, token)
 
 
 def _size(request: Request) -> int | None:
@@ -237,12 +236,23 @@ def _size(request: Request) -> int | None:
     return None if request.body is None else len(request.body)
 
 
+def _tell(observer: Observer, event: Event) -> None:
+    if iscoroutine(given := observer(event)):
+        given.close()
+        raise TypeError("an observer is a plain function; nobody awaits what it returns")
+
+
 def _number() -> int:
     calling = CALLING.get()
     return calling.number if calling else 0
 
 
-def _reset(variable: ContextVar[T], token: Token[T]) -> None:
-    # A coroutine that nobody awaits any more is closed in another context.
-    with suppress(ValueError):
-        variable.reset(token)
+@contextmanager
+def _within(variable: ContextVar[T], value: T) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        # A coroutine that nobody awaits any more is closed in another context.
+        with suppress(ValueError):
+            variable.reset(token)

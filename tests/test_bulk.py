@@ -129,6 +129,27 @@ async def test_an_error_stands_in_its_place():
     assert counted == [(1, 0), (2, 1), (3, 1)]
 
 
+async def test_what_was_not_told_of_comes_again():
+    told = []
+
+    def progress(bulk):
+        told.append((bulk.done, bulk.failed))
+        if len(told) in {2, 4}:
+            raise LookupError
+
+    running = bulk(Works(), ["bad", "a", "b"], ordered=True, progress=progress)
+    first = await anext(running)
+    with pytest.raises(LookupError):
+        await anext(running)
+    assert (running.done, running.failed) == (1, 1)
+    with pytest.raises(LookupError):
+        await running.collect()
+    assert (running.done, running.failed) == (1, 1)
+    assert [r.key for r in [first, *await running.collect()]] == ["bad", "a", "b"]
+    assert (running.done, running.failed) == (3, 1)
+    assert told == [(1, 1), (2, 1), (2, 1), (3, 1), (2, 1), (3, 1)]
+
+
 async def test_the_first_error_can_end_everything():
     works = Works(lambda thing: 0.0 if thing == "bad" else 0.2)
     running = bulk(works, ["a", "b", "bad", "c", "d", "e"], fail_fast=True)

@@ -96,6 +96,17 @@ async def test_it_comes_bit_by_bit_and_whole(store, hub):
     assert await hub.download(Attachment(url=f"{store.url}/drip")).read() == FILE
 
 
+async def test_two_at_a_time_do_not_share_it(store, hub):
+    file = hub.download(Attachment(url=f"{store.url}/slow"))
+    first = asyncio.create_task(anext(file))
+    await asyncio.sleep(0)
+    for step in (anext(file), file.read(), file.__aenter__()):
+        with pytest.raises(ConfigurationError, match="one reader at a time"):
+            await step
+    assert await first + await file.read() == FILE
+    assert len(store.requests) == 1
+
+
 async def test_what_the_answer_says_of_it(store, hub):
     async with hub.download(Attachment(url=f"{store.url}/file", media_type="x/y")) as file:
         assert (file.media_type, file.size) == ("image/png", len(FILE))

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
+from aiohttp import web
 from attrs import frozen
 
 from conversations_hub import (
@@ -157,6 +158,26 @@ async def test_what_is_no_json():
     assert found.answer.charset == "utf-8"
     with pytest.raises(UnicodeDecodeError):
         found.body.decode()
+
+
+JSON_ALONE = ["bad JSON", "wrong type", "wrong charset", "wrong encoding", "twice", "repeated"]
+
+
+@pytest.mark.parametrize("kind", JSON_ALONE)
+async def test_a_file_is_no_json(kind):
+    """What has no JSON, or too little of it, meets no fault that is about JSON."""
+    shown = [(b"\xff\xd8\xff", "image/jpeg"), (b"\xff\xd8\xff", "application/json")]
+    shown += [(b"1", "application/json")] if kind in {"bad JSON", "twice", "repeated"} else []
+    faults = Faults(plan=[kind] * len(shown), means=MEANS)
+    async with Emulator(seed=3, scale=0, only=["clio"], faults=faults) as emulator:
+        asked = Asked(emulator, "clio")
+        for body, named in shown:
+            emulator.servers["clio"].intercept = lambda _, body=body, named=named: web.Response(
+                body=body, content_type=named
+            )
+            answer, got = await asked.get()
+            assert (answer.status, answer.content_type, got) == (200, named, body)
+    assert faults.struck == []
 
 
 async def test_what_is_json_under_another_name():

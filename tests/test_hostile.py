@@ -492,15 +492,16 @@ def test_a_limit_is_a_number(limit):
 
 
 class Endless:
-    """Has a page after every page."""
+    """Has a page after every page, as many as anybody should ask for."""
 
     timeout = 1.0
 
-    def __init__(self, ids):
-        self.ids, self.count = ids, 0
+    def __init__(self, ids, most):
+        self.ids, self.most, self.count = ids, most, 0
 
     async def send(self, provider, request, operation):
         self.count += 1
+        assert self.count <= self.most, "it asks on and on"
         return Response(status=200, body=page(self.ids, cursor=f"c{self.count}"))
 
 
@@ -508,7 +509,7 @@ class Endless:
 async def test_a_list_without_end_takes_no_memory(count):
     """It goes on for as long as the server says so; whoever reads it may stop."""
     async with hub_on({}) as hub:
-        hub._fetcher.transport = Endless(["1"])
+        hub._fetcher.transport = Endless(["1"], count + 110)
         pager = hub.conversations()
         pages = pager.pages()
         for _ in range(100):
@@ -522,7 +523,7 @@ async def test_a_list_without_end_takes_no_memory(count):
 
 async def test_nobody_waits_for_ever_for_what_is_on_an_empty_page():
     async with hub_on({}) as hub:
-        server = hub._fetcher.transport = Endless([])
+        server = hub._fetcher.transport = Endless([], EMPTY + 5)
         pager = hub.conversations()
         with at_most(3 * LIMIT), pytest.raises(PagingError, match=f"{EMPTY:,} pages in a row"):
             await anext(pager)

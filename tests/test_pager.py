@@ -7,7 +7,7 @@ import itertools
 import json
 
 import pytest
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +22,7 @@ from conversations_hub import (
     TranslationError,
     UnsupportedError,
 )
+from conversations_hub.fetch import Batch
 from conversations_hub.walk import key_of
 from support import Acme, FakeTransport, hub_on, ids, page
 
@@ -549,6 +550,33 @@ async def test_what_was_not_collected_to_the_end_comes_again(begun, saved):
     again = await hub.resume(json.loads(json.dumps(checkpoint))).collect(limit=None)
     assert taken + ids(again) == list("12345")
     assert await pager.collect(limit=None) == []
+
+
+async def test_who_collects_holds_no_more_than_may_come_again():
+    """Of what nobody wanted, one page."""
+    last = 40
+    pages = {
+        (str(n) if n else None): page([str(n), f"{n}b"], str(n + 1) if n < last else None)
+        for n in range(last + 1)
+    }
+    held = []
+
+    class Counting(FakeTransport):
+        async def send(self, *asked):
+            batches = [one for one in gc.get_objects() if isinstance(one, Batch)]
+            held.append((len(batches), sum(len(one.items) for one in batches)))
+            return await super().send(*asked)
+
+    gc.collect()
+    hub = hub_on({})
+    hub._fetcher.transport = Counting(pages | {str(last): [ServerError("busy"), page([str(last)])]})
+    listing = evolve(hub["acme"].conversations(), keep=lambda c: c.ref.id in {"3", str(last)})
+    pager = hub.iterate(listing, prefetch=0)
+    with pytest.raises(ServerError):
+        await pager.collect(limit=None)
+    assert ids(await pager.collect(limit=None)) == ["3", str(last)]
+    assert max(batches for batches, _ in held) < 6
+    assert max(items for _, items in held) < 6
 
 
 async def test_a_broken_record_does_not_hold_up_who_collects():

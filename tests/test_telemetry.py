@@ -1,10 +1,12 @@
 import asyncio
+import sys
+from importlib import import_module
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
-from conversations_hub import RateLimitError, ServerError
+from conversations_hub import ConfigurationError, RateLimitError, ServerError
 from conversations_hub.telemetry import BOUNDARIES, OpenTelemetry
 from conversations_hub.watching import Watch
 from spans import Kit
@@ -214,3 +216,10 @@ def test_without_the_sdk_nothing_happens():
     watch = Watch((OpenTelemetry(),))
     with watch.call("acme", "messages"), watch.request(ACME, REQUEST, "messages", 1):
         assert not trace.get_current_span().is_recording()
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "conversations_hub.telemetry")
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'conversations-hub\[otel\]'"):
+        import_module("conversations_hub.telemetry")

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import logging
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from conversations_hub.observing import (
     RequestEnded,
     Retrying,
 )
-from conversations_hub.watching import UNWATCHED, Watch
+from conversations_hub.watching import ASKING, CALLING, UNWATCHED, Watch
 from conversations_hub.wire import Request
 from support import Acme
 
@@ -237,3 +239,33 @@ def test_what_is_rare_is_logged_whoever_listens(caplog):
         ("Paused", 0),
         ("PageRead", 0),
     ]
+
+
+async def test_what_an_observer_leaves_to_be_awaited_is_closed_and_told_once(events, caplog):
+    async def waits(event):
+        raise AssertionError
+
+    watch = Watch((partial(waits), events.append))
+    for _ in range(3):
+        with watch.call("acme", "messages"):
+            pass
+    gc.collect()
+    assert len(events) == 6
+    [record] = caplog.records
+    assert "nobody awaits what it returns" in record.exc_text
+
+
+@pytest.mark.parametrize("kind", [CallBegan, CallEnded, RequestBegan, RequestEnded])
+def test_an_observer_that_ends_the_program_leaves_nothing_behind(kind):
+    def ends(event):
+        if isinstance(event, kind):
+            raise KeyboardInterrupt
+
+    watch = Watch((ends,))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        watch.call("acme", "messages"),
+        watch.request(ACME, REQUEST, "messages", 1),
+    ):
+        pass
+    assert (CALLING.get(), ASKING.get()) == (None, None)

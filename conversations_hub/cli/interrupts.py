@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Coroutine
+from contextvars import ContextVar
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -19,11 +20,22 @@ SAFE = "nothing was changed"
 LATE = "it did not end in time; if it was to write, that may have been done"
 
 
+@mutable
+class Standing:
+    """What to tell whoever interrupts a command where nothing else is known."""
+
+    told: str = SAFE
+
+
+STANDING: ContextVar[Standing] = ContextVar("standing")
+
+
 @mutable(eq=False)
 class Interruption:
     """Cancels the work at the first signal, and leaves it alone at the second."""
 
     is_silent: bool = False
+    standing: Standing = field(factory=Standing)
     _task: asyncio.Task[Any] | None = field(default=None, init=False)
     _code: int | None = field(default=None, init=False)
     _timer: threading.Timer | None = field(default=None, init=False)
@@ -60,7 +72,7 @@ class Interruption:
             return self._ended(error)
 
     def _ended(self, error: asyncio.CancelledError) -> int | None:
-        told = "; ".join(getattr(error, "__notes__", ())) or SAFE
+        told = "; ".join(getattr(error, "__notes__", ())) or self.standing.told
         self._tell(told)
         self.is_silent = True
         return self._code
@@ -77,7 +89,8 @@ class Interruption:
         self._timer.start()
 
     def _leave(self) -> None:
-        self._tell(LATE)
+        told = self.standing.told
+        self._tell(LATE if told == SAFE else told)
         os._exit(self._code or 1)
 
     def _tell(self, told: str) -> None:

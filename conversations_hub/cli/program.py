@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from conversations_hub.cli.interrupts import SAFE, Interruption
+from conversations_hub.cli.interrupts import STANDING, Interruption, Standing
 from conversations_hub.cli.render import visible
 from conversations_hub.errors import HubError
 
@@ -51,7 +51,7 @@ def report(error: HubError) -> None:
 def finish(work: Coroutine[Any, Any, int | None], *, is_silent: bool = False) -> None:
     """Wait for a command to end; a reader that closed the pipe had enough, which is no error."""
     try:
-        with Interruption(is_silent) as interruption:
+        with Interruption(is_silent, STANDING.get()) as interruption:
             code = asyncio.run(interruption.watched(work))
             sys.stdout.flush()
     except BrokenPipeError:
@@ -65,11 +65,13 @@ def finish(work: Coroutine[Any, Any, int | None], *, is_silent: bool = False) ->
 def run(args: Sequence[str] | None = None) -> int:
     """Carry out a command line and return its exit code."""
     _encode()
+    standing = Standing()
+    STANDING.set(standing)
     try:
         code: int | None = hub.main(args=args, standalone_mode=False)
     except click.exceptions.Abort as abort:
         if isinstance(abort.__cause__, KeyboardInterrupt):
-            click.echo(f"interrupted: {SAFE}", err=True)
+            click.echo(f"interrupted: {standing.told}", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

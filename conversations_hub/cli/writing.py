@@ -12,6 +12,7 @@ import click
 
 from conversations_hub import codec
 from conversations_hub.cli import render
+from conversations_hub.cli.interrupts import STANDING
 from conversations_hub.cli.options import JSON, accounts, person, ref_of
 from conversations_hub.cli.program import finish, hub, write
 from conversations_hub.cli.render import Screen, visible
@@ -23,6 +24,7 @@ from conversations_hub.recipes import Call, Outcome
 
 T = TypeVar("T")
 
+DONE = "it was done"
 KINDS = [kind.value for kind in ConversationKind if kind is not ConversationKind.UNKNOWN]
 KEY = click.option(
     "--key", metavar="KEY", help="Do it once: whatever has this idempotency key already is shown."
@@ -35,10 +37,11 @@ async def carried_out(
     """Carry out a call; what may have happened is read back, so that nobody does it twice.
 
     Whoever interrupts it is told how to find out what became of it: by what is at `where`, or by
-    the idempotency `key`.
+    the idempotency `key`; afterwards, while all is being closed, that it was done or what failed.
     """
+    standing = STANDING.get()
     try:
-        return await _carried_out(opened, call)
+        thing = await _carried_out(opened, call)
     except asyncio.CancelledError as error:
         if getattr(error, "__notes__", None):
             for way in _ways(where, key):
@@ -46,6 +49,12 @@ async def carried_out(
         else:
             error.add_note("nothing was written")
         raise
+    except HubError as error:
+        ways = _ways(where, key) if isinstance(error, AmbiguousWriteError) else ()
+        standing.told = "; ".join([visible(str(error)), *ways])
+        raise
+    standing.told = DONE
+    return thing
 
 
 def _ways(where: Ref | None, key: str | None) -> Iterator[str]:

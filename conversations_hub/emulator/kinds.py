@@ -228,6 +228,17 @@ def _body(answer: web.StreamResponse) -> bytes:
     return body if isinstance(body, bytes) else b""
 
 
+def _json(answer: web.StreamResponse, empty: bytes = b"") -> bytes | None:
+    """Return the JSON that an answer is, or what stands for an empty one; None of a file."""
+    if not (body := _body(answer)):
+        return empty
+    try:
+        json.loads(body)
+    except ValueError:  # whoever uploads a file may call it JSON
+        return None
+    return body if answer.content_type == "application/json" else None
+
+
 async def _begun(exchange: Exchange, headers: dict[str, str]) -> web.StreamResponse:
     given = exchange.answer
     status = given.status if given is not None and given.status != 204 else 200
@@ -261,7 +272,9 @@ async def _instead(exchange: Exchange, body: bytes, kind: str) -> web.Response:
 @fault("bad JSON", acts=True)
 async def bad_json(exchange: Exchange, _means: Means, random: Random) -> Answer:
     """Send a whole answer whose JSON breaks off."""
-    body = _body(await exchange.act()) or b"{}"
+    body = _json(await exchange.act(), b"{}")
+    if body is None or len(body) < 2:
+        return None
     cut = body[: random.randrange(1, len(body))]
     return await _instead(exchange, cut, "application/json; charset=utf-8")
 
@@ -275,21 +288,26 @@ async def html(_exchange: Exchange, _means: Means, _random: Random) -> Answer:
 @fault("wrong type", acts=True)
 async def wrong_type(exchange: Exchange, _means: Means, _random: Random) -> Answer:
     """Call the right JSON a text."""
-    return await _instead(exchange, _body(await exchange.act()), "text/plain; charset=utf-8")
+    body = _json(await exchange.act())
+    return None if body is None else await _instead(exchange, body, "text/plain; charset=utf-8")
 
 
 @fault("wrong charset", acts=True)
 async def wrong_charset(exchange: Exchange, _means: Means, _random: Random) -> Answer:
     """Say that UTF-8 was another charset."""
-    body = _body(await exchange.act())
-    return await _instead(exchange, body, "application/json; charset=iso-8859-1")
+    body = _json(await exchange.act())
+    kind = "application/json; charset=iso-8859-1"
+    return None if body is None else await _instead(exchange, body, kind)
 
 
 @fault("wrong encoding", acts=True)
 async def wrong_encoding(exchange: Exchange, _means: Means, _random: Random) -> Answer:
     """Write another charset than is said, which no JSON may be in."""
-    body = (_body(await exchange.act()) or b'{"\xc3\xa9":1}').decode().encode("utf-16")
-    return await _instead(exchange, body, "application/json; charset=utf-8")
+    body = _json(await exchange.act(), b'{"\xc3\xa9":1}')
+    if body is None:
+        return None
+    moved = body.decode().encode("utf-16")
+    return await _instead(exchange, moved, "application/json; charset=utf-8")
 
 
 @fault("gzip bomb", acts=True, is_large=True)
@@ -347,7 +365,7 @@ async def clock_skew(exchange: Exchange, means: Means, random: Random) -> Answer
 async def _page(exchange: Exchange) -> Any:
     """Return what an answer says; None where that is no JSON, or no answer to a question."""
     answer = await exchange.act()
-    body = _body(answer)
+    body = _json(answer)
     return json.loads(body) if answer.status == 200 and body else None
 
 

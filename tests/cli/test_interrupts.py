@@ -13,8 +13,9 @@ from contextlib import contextmanager
 import pytest
 from aiohttp import web
 
-from conversations_hub import Ref
-from conversations_hub.cli.interrupts import LATE
+from conversations_hub import ConversationsHub, Ref
+from conversations_hub.cli import main
+from conversations_hub.cli.interrupts import LATE, Interruption
 
 PROGRAM = (sys.executable, "-m", "conversations_hub")
 SOON = 3.0
@@ -22,9 +23,9 @@ SOON = 3.0
 
 
 @contextmanager
-def running(*args, **options):
+def running(*args, command=PROGRAM, **options):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([*PROGRAM, *map(str, args)], **{**pipes, **options}) as process:
+    with subprocess.Popen([*command, *map(str, args)], **{**pipes, **options}) as process:
         try:
             yield process
         finally:
@@ -122,6 +123,92 @@ def test_a_write_that_was_not_begun_was_not(served, config, hanging):
     with running("send", ref, "hello", "--key", "k1", "--config", config()) as process:
         assert held.wait(20)
         assert interrupted(process) == (130, "", "interrupted: nothing was written\n")
+
+
+@pytest.fixture
+def closing(capfd, config, monkeypatch):
+    """Run a command here that is interrupted while its hub closes: what it says, and its output."""
+    aclose = ConversationsHub.aclose
+
+    async def close(hub):
+        await aclose(hub)
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(ConversationsHub, "aclose", close)
+    settings = config()
+
+    def run(*args):
+        code = main([*map(str, args), "--config", settings])
+        out, err = capfd.readouterr()
+        assert code == 130
+        return err, out.strip()
+
+    return run
+
+
+def test_what_was_done_is_not_denied_while_all_is_closed(served, closing):
+    done, ref = closing("create", "twilio", "--title", "Begun")
+    assert done == "interrupted: it was done\n"
+    assert Ref.parse(ref).id in served["twilio"].conversation_ids()
+    assert closing("delete", ref, "--yes") == (done, "")
+    assert Ref.parse(ref).id not in served["twilio"].conversation_ids()
+    assert closing("show", conversation(served))[0] == "interrupted: nothing was changed\n"
+
+
+STUCK = """
+import asyncio, sys
+from conversations_hub import ConversationsHub
+from conversations_hub.cli import main
+
+async def close(hub):
+    print("up", file=sys.stderr, flush=True)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+ConversationsHub.aclose = close
+sys.exit(main())
+"""
+
+
+def test_what_was_done_is_not_denied_where_the_end_is_stuck(config):
+    command = [sys.executable, "-c", STUCK, "create", "twilio", "--config", config()]
+    with running(command=command) as process:
+        assert process.stderr.readline() == "up\n"
+        code, out, err = interrupted(process)
+    assert (code, err) == (130, "interrupted: it was done\n")
+    assert out.startswith("twilio:")
+
+
+def test_what_was_done_is_not_denied_after_the_end(capsys, config, monkeypatch):
+    leave = Interruption.__exit__
+
+    def interrupt(*told):
+        leave(*told)
+        raise KeyboardInterrupt
+
+    settings = config()
+    monkeypatch.setattr(Interruption, "__exit__", interrupt)
+    assert main(["create", "twilio", "--config", settings]) == 130
+    assert capsys.readouterr().err.strip() == "interrupted: it was done"
+
+
+def test_what_failed_is_told_while_all_is_closed(served, closing, hanging):
+    err, _ = closing("delete", "twilio:CH0", "--yes")
+    assert err.startswith("interrupted: twilio.delete: HTTP 404")
+
+    def refuse(request):
+        return web.Response(status=404 if request.method == "GET" else 500)
+
+    served.servers["twilio"].intercept = refuse
+    ref = conversation(served)
+    told = closing("send", ref, "hello")[0].splitlines()[-1]
+    assert told.startswith("interrupted: twilio.send: ")
+    assert f"messages {ref}" in told
+    assert "nothing was" not in told
 
 
 @pytest.mark.reliability

@@ -1,19 +1,17 @@
 """Whatever befalls those who read, what is delivered is all there is, each once.
 
 A schedule is a list of faults for the requests to come, a page size, and when to save a
-checkpoint and go on from it; Hypothesis finds the shortest that fails. `SCHEDULES` says how many
-are tried of each case.
+checkpoint and go on from it; Hypothesis finds the shortest that fails.
 """
 
 import asyncio
 import json
-import os
 from collections import Counter
 from functools import partial
 
 import pytest
 from attrs import field, frozen, mutable
-from hypothesis import given, note, settings
+from hypothesis import note
 from hypothesis import strategies as st
 
 from conversations_hub import HubError, ProviderError, Ref
@@ -23,9 +21,10 @@ from conversations_hub.emulator.kinds import Means
 from conversations_hub.providers import PROVIDERS
 from conversations_hub.walk import key_of
 from ledger import Ledger
+from plans import count, tried
 
 TIMEOUT = 0.3
-SCHEDULES = int(os.environ.get("SCHEDULES", "2"))
+SCHEDULES = count(2)
 MEANS = Means(hang=20, retry_after=0)
 SWITCHES = {"sunshine": {"message_page": 5, "deleted": "removed"}}
 
@@ -166,11 +165,27 @@ def cases():
                 many = f"{what} from several places"
                 yield Case(name=name, what=many, ask=ask, truth=truth, options=AHEAD | PLACES)
     yield own("twilio", "users")
-    yield own("twilio", "user_conversations", lambda w: w.api.store.users[0]["sid"])
+    yield own("twilio", "user_conversations", busiest)
     yield own("sunshine", "integrations")
     yield own("clio", "webhooks")
     yield own("circuit", "communities")
-    yield own("circuit", "conversations_with_label", lambda w: max(w.api.store.labelled))
+    yield own("circuit", "conversations_with_label", widest)
+
+
+def busiest(world):
+    """Return the user with the most conversations."""
+    store = world.api.store
+
+    def theirs(user):
+        return store.memberships(user["chat_service_sid"], identity=user["identity"])
+
+    return max(store.users, key=lambda user: len(theirs(user)))["sid"]
+
+
+def widest(world):
+    """Return the label of the most conversations."""
+    labelled = world.api.store.labelled
+    return max(labelled, key=lambda label: len(labelled[label]))
 
 
 async def carried_out(case, ledger, world, draw):
@@ -190,18 +205,19 @@ async def carried_out(case, ledger, world, draw):
         # Nothing strikes yet.
         world.clean[str(case)] = {key_of(one): one for one in await ask().collect(limit=None)}
     clean = world.clean[str(case)]
+    assert len(clean) > 1, "nothing could get lost"
     faults = world.server.faults = Faults(plan=plan, means=MEANS)
     before = len(world.server.requests)
     got, errors = await read(ask(), hub, stops, moves)
     note(f"struck: {[one.kind for one in faults.struck]}, errors: {errors}")
-    count = Counter(key_of(one) for one in got)
+    times = Counter(key_of(one) for one in got)
     there, gone = set(clean), set()
     if any(one.kind == "vanished" for one in faults.struck):
         there = set(case.truth(world))
         gone = set(clean) - there
     elif case.truth is not None:
         assert there == set(case.truth(world))
-    lost, doubled = there - set(count), [key for key, n in count.items() if n > 1]
+    lost, doubled = there - set(times), [key for key, n in times.items() if n > 1]
     ledger.add(
         faults.struck,
         requests=len(world.server.requests) - before,
@@ -210,12 +226,12 @@ async def carried_out(case, ledger, world, draw):
         lost=len(lost),
         doubled=len(doubled),
     )
-    assert (lost, doubled, set(count) - there - gone) == (set(), [], set())
+    assert (lost, doubled, set(times) - there - gone) == (set(), [], set())
     if not gone:
         assert all(one == clean[key_of(one)] for one in got), "it is not what was written"
     if order := options.get("order"):
-        times = [one.sent_at for one in got]
-        assert times == sorted(times, reverse=order == "newest")
+        sent = [one.sent_at for one in got]
+        assert sent == sorted(sent, reverse=order == "newest")
     assert len(errors) <= len(faults.struck)
 
 
@@ -249,13 +265,8 @@ def worlds():
     found = {name: World(name=name) for name in PROVIDERS}
     with asyncio.Runner() as runner:
 
-        def schedules(name, carry_out, examples):
-            @settings(max_examples=examples)
-            @given(data=st.data())
-            def one(data):
-                runner.run(carry_out(found[name], data.draw))
-
-            one()
+        def schedules(name, case, carry_out, examples):
+            tried(case, lambda draw: runner.run(carry_out(found[name], draw)), examples)
 
         yield schedules
         for world in found.values():
@@ -265,7 +276,7 @@ def worlds():
 @pytest.mark.parametrize("case", list(cases()), ids=str)
 def test_all_there_is_and_each_once(case, worlds):
     ledger = Ledger(f"reads: {case}")
-    worlds(case.name, partial(carried_out, case, ledger), SCHEDULES)
+    worlds(case.name, ledger.case, partial(carried_out, case, ledger), SCHEDULES)
     ledger.keep()
 
 
@@ -323,5 +334,5 @@ async def bulk(ledger, world, draw):
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_everything_at_a_time(name, worlds):
     ledger = Ledger(f"reads: {name}: everything")
-    worlds(name, partial(bulk, ledger), max(1, SCHEDULES // 3))
+    worlds(name, ledger.case, partial(bulk, ledger), max(1, SCHEDULES // 3))
     ledger.keep()
