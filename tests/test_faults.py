@@ -84,7 +84,8 @@ async def ask(kind, name="clio"):
         _, whole = await asked.get()
         asked.acted.clear()
         try:
-            answer, body = await asked.get(patience=5 if FAULTS[kind].is_large else 0.3)
+            slow = kind in {"hang", "hang after", "drip"}
+            answer, body = await asked.get(patience=0.3 if slow else 5)
         except LINE as error:
             answer, body = None, error
         acted = bool(asked.acted)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract import built
-from conversations_hub import ConversationsHub, HubError, Ref, TranslationError
+from conversations_hub import AuthenticationError, ConversationsHub, HubError, Ref, TranslationError
 from conversations_hub.emulator import Emulator
 from conversations_hub.fetch import Fetcher
 from conversations_hub.providers import PROVIDERS, load
@@ -167,5 +167,5 @@ def test_any_refusal(name, data):
     if hasattr(provider, "issued"):
         try:
             provider.issued(response, MOMENT)
-        except TranslationError as untold:
+        except AuthenticationError as untold:
             check(untold)

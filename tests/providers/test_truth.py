@@ -312,10 +312,11 @@ def turned():
 @pytest.mark.parametrize(("name", "switch", "position"), list(turned()))
 async def test_what_is_listed_is_what_is_stored(name, switch, position):
     told = {switch: position.value, **position.beside} if switch else {}
-    retries = 1 if position.error else 60
+    # An account that rests for a minute is not waited for.
+    retries, deadline = (1, 30.0) if position.error else (60, 120.0)
     async with (
         Emulator(seed=3, scale=0, only=[name], switches={name: told}) as emulator,
-        emulator.hub(retries=retries) as hub,
+        emulator.hub(retries=retries, deadline=deadline) as hub,
     ):
         for size in SIZES:
             for case in cases(hub, name, emulator[name], size):
