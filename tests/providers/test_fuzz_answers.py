@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contract import built
@@ -89,7 +89,6 @@ def test_any_answer_to_any_operation(name):
     found = corpus(name)
     assert len(found) > 15
 
-    @settings(max_examples=settings().max_examples * 2)
     @given(data=st.data())
     def read_all(data):
         operation = data.draw(st.sampled_from(sorted(found)))

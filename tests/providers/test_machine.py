@@ -378,7 +378,7 @@ def test_a_walk_through_a_list_that_changes(monkeypatch, name, what):
     run_state_machine_as_test(
         lambda: Walk(name, what),
         settings=settings(
-            max_examples=15,
+            max_examples=9,
             stateful_step_count=10,
             # An explanation would take longer than the search.
             phases=(Phase.reuse, Phase.generate, Phase.shrink),

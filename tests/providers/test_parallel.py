@@ -156,7 +156,16 @@ TURNED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "what", "switches"), TURNED)
+# Each position of a switch stands beside some of the others; all of them are tried with the marker.
+@pytest.mark.parametrize(
+    ("name", "what", "switches"),
+    [
+        pytest.param(
+            *one.values, id=one.id, marks=() if number % 3 == 0 else pytest.mark.reliability
+        )
+        for number, one in enumerate(TURNED)
+    ],
+)
 async def test_the_same_whatever_is_left_open(serve_list, name, what, switches):
     served = await serve_list(name, what, **switches)
     for parallel, size in ((2, 3), (5, 2), (16, 5)):

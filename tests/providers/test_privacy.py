@@ -200,7 +200,7 @@ async def errors_of(hub, name, api, *, within=None):
             yield result.error
 
 
-@everybody
+@anybody
 async def test_nothing_is_logged_of_what_is_read_and_written(name, tmp_path, monkeypatch):
     """Nor does anything come to lie in a file."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

@@ -17,17 +17,17 @@ def emulated(name, **switches):
 
 
 async def test_what_clio_tells_is_kept_to():
-    """No 429 in three windows, though nobody configured a rate."""
+    """No 429 in two windows, though nobody configured a rate."""
     async with emulated("clio", rate_limit=20, rate_window=1.0) as emulator:
         ref = Ref("clio", emulator["clio"].conversation_ids()[0])
         async with emulator.hub() as hub:
-            results = await hub.fetch([ref] * 60, concurrency=32).collect()
+            results = await hub.fetch([ref] * 35, concurrency=32).collect()
         assert all(result.error is None for result in results)
         assert [request for request in emulator.requests if request.status == 429] == []
 
 
 async def test_what_others_use_of_clios_window_is_noticed():
-    async with emulated("clio", rate_limit=20, rate_window=2.0) as emulator:
+    async with emulated("clio", rate_limit=20, rate_window=1.5) as emulator:
         ref = Ref("clio", emulator["clio"].conversation_ids()[0])
         async with emulator.hub() as hub, emulator.hub() as other:
             for _ in range(5):
@@ -80,7 +80,7 @@ async def test_twilios_writes_have_a_budget_for_each_conversation_and_reads_have
         async with ConversationsHub(provider, connections=64) as hub:
             begun = time.monotonic()
             writing = asyncio.ensure_future(
-                hub.fetch([hub.send(busy, f"{n}") for n in range(91)], concurrency=48).collect()
+                hub.fetch([hub.send(busy, f"{n}") for n in range(61)], concurrency=48).collect()
             )
             await asyncio.sleep(0.05)
             await hub.fetch([quiet] * 100, concurrency=8).collect()
@@ -96,7 +96,7 @@ async def test_twilios_writes_have_a_budget_for_each_conversation_and_reads_have
             return request.method == "POST" and busy.id in request.target
 
         assert server.busiest(1.0, is_counted) <= 30
-        assert 3.0 <= took <= 3.0 / 0.8
+        assert 2.0 <= took <= 2.0 / 0.8
 
 
 async def test_what_no_header_tells_is_learned_from_a_429():
@@ -104,7 +104,7 @@ async def test_what_no_header_tells_is_learned_from_a_429():
     async with emulated("sunshine", rate_limit=20, rate_window=0.5) as emulator:
         ref = Ref("sunshine", emulator["sunshine"].conversation_ids()[0])
         async with emulator.hub(retries=20) as hub:
-            results = await hub.fetch([ref] * 80, concurrency=32).collect()
+            results = await hub.fetch([ref] * 45, concurrency=32).collect()
         assert all(result.error is None for result in results)
         refused = [request for request in emulator.requests if request.status == 429]
-        assert 0 < len(refused) <= 64
+        assert 0 < len(refused) <= 45
