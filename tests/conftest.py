@@ -14,7 +14,7 @@ from conversations_hub.emulator import Emulator
 
 # The suite tries the same examples every time; `HYPOTHESIS_PROFILE=hunt` looks for new ones.
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("suite", derandomize=True, max_examples=45, **COMMON)
+settings.register_profile("suite", derandomize=True, max_examples=35, **COMMON)
 settings.register_profile("hunt", max_examples=600, **COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
