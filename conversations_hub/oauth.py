@@ -95,8 +95,6 @@ class OAuthProvider(Provider):
 
     api_path: ClassVar[str] = ""
     """Where the API begins, beside OAuth."""
-    revokes: ClassVar[bool] = False
-    """Whether there is a way to end a token for good, see `revoking`."""
 
     token: str | Secret | TokenSource | None = field(
         default=None, repr=False, converter=_token, validator=_is_token
@@ -216,12 +214,19 @@ class OAuthProvider(Provider):
         )
 
     def revoking(self, token: Token) -> TokenRequest:
-        """Return what ends a token for good."""
-        raise NotImplementedError
+        """Return what ends a token for good; `UnsupportedError` where there is no such way."""
+        del token
+        raise self.unsupported("deauthorize", "a token ends with its lifetime")
+
+    @property
+    def revokes(self) -> bool:
+        """Whether there is a way to end a token for good."""
+        return type(self).revoking is not OAuthProvider.revoking
 
     def token_request(self, form: Mapping[str, str], *, is_write: bool = False) -> TokenRequest:
         """Return a form for the token endpoint, with what proves which app asks."""
-        raise NotImplementedError
+        url = URL(f"{self._authority}/token", encoded=True)
+        return TokenRequest(url=url, form={**form, **self._app()}, is_write=is_write)
 
     def issued(self, response: Response, now: datetime, before: Token | None = None) -> Token:
         """Read a token; one without a refresh token keeps that of the one before."""

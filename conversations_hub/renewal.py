@@ -58,7 +58,7 @@ class Issuer:
         store = self.provider.tokens
         async with store.lock():
             new = await self._issued(self.provider.exchanging(code), None)
-            while not await store.swap(await store.load(), new):
+            while not await self._kept(await store.load(), new):
                 pass
             return new
 
@@ -86,17 +86,20 @@ class Issuer:
                 if _works(known, refused):
                     return known
             new = await self._issued(self.provider.renewing(known), known)
+            if await self._kept(held, new):
+                return new
+
+    async def _kept(self, held: Token | None, new: Token) -> bool:
+        """Put a new token into the store; one that it fails to take is good all the same."""
+        try:
+            is_kept = await self.provider.tokens.swap(held, new)
+        except Exception as error:  # noqa: BLE001 - a store may be anybody's
             self._unsaved = new
-            try:
-                is_kept = await store.swap(held, new)
-            except Exception as error:  # noqa: BLE001 - a store may be anybody's
-                log.warning(
-                    "%s: a token was not kept: %s", self.provider.name, type(error).__name__
-                )
-                return new
-            self._unsaved = None
-            if is_kept:
-                return new
+            name = self.provider.name
+            log.warning("%s: a token was not kept: %s", name, type(error).__name__)
+            return True
+        self._unsaved = None
+        return is_kept
 
     async def _issued(self, asked: TokenRequest, before: Token | None) -> Token:
         response = await self.ask(self.provider, asked)

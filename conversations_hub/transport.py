@@ -249,13 +249,14 @@ class Transport:
                 provider=provider.name,
                 operation=operation,
             )
+        is_counted = provider.tells or bool(rates)
         token = await _token(account.keeper) if account.keeper is not None else None
         while True:
             proof = shy(bearer(token.access) if token else provider.auth_headers())
             if rates or not account.pace.is_quiet or self._gate.locked():
                 async with self._turn(account, rates, line, self._gate, operation):
                     response = await self.network.exchange(
-                        provider, request, operation, line, proof, is_counted=True
+                        provider, request, operation, line, proof, is_counted=is_counted
                     )
                     # Before its turn is over, so that whoever is next knows of it.
                     self._learn(provider, account, response)
@@ -358,17 +359,18 @@ class Transport:
             while True:
                 own = provider is not None and request.url.origin() in provider.origins
                 proof: Mapping[str, str] = {}
-                rates: Mapping[str, Rate] = {}
+                is_counted = False
                 place: AbstractAsyncContextManager[None] = stream.place()
                 if provider and account and own:
                     token = token or await _token(account.keeper)
                     proof = shy(bearer(token.access) if token else provider.auth_headers())
                     rates = provider.rates(request)
+                    is_counted = provider.tells or bool(rates)
                     place = self._turn(account, rates, line, place, operation)
                 async with place:
                     line.attempt, whose = line.attempt + 1, provider if own else None
                     with self.watch.request(whose, request, operation, line.attempt):
-                        stream.answer = await self.network.get(request, accept, proof, bool(rates))
+                        stream.answer = await self.network.get(request, accept, proof, is_counted)
                         stream.tell(self.watch)
                 response = Response(
                     status=stream.answer.status, headers=dict(stream.answer.headers)

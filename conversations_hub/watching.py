@@ -162,7 +162,7 @@ class Watch:
         for observer in reversed(self.observers) if ends else self.observers:
             try:
                 _tell(observer, event)
-            except Exception:
+            except Exception:  # An observer is anybody's, and no reason for a call to fail.
                 if id(observer) not in self._failed:
                     self._failed.add(id(observer))
                     log.warning("an observer fails; this is told once", exc_info=True)

@@ -613,6 +613,21 @@ async def test_a_token_that_could_not_be_kept_is_used(serve, caplog):
     assert "was not kept: OSError" in caplog.text
 
 
+async def test_a_code_is_not_lost_with_a_store_that_fails(serve):
+    """It is good for one token, which is used as long as the hub is open."""
+
+    class Full(MemoryStore):
+        async def swap(self, old, new):
+            raise OSError("the disk is full")
+
+    bot, paths = await served(serve, given())
+    user = evolve(bot, tokens=Full(), redirect_uri=CALLBACK)
+    async with ConversationsHub(user) as hub:
+        await hub.authorize(Circuit, code="c")
+        assert await hub.conversation("circuit:1")
+    assert paths.count("/oauth/token") == 1
+
+
 async def test_closing_waits_a_little_for_a_token_and_tells_who_waits(monkeypatch):
     class Hanging:
         async def token(self, refused):

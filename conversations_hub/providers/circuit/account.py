@@ -115,11 +115,8 @@ class Account(OAuthProvider):
 
     def token_request(self, form: Mapping[str, str], *, is_write: bool = False) -> TokenRequest:
         """Return a request for a token: `POST /oauth/token`; scopes have commas between them."""
-        asked = {**form, **self._app()}
-        if form["grant_type"] != "refresh_token":
-            asked["scope"] = ",".join(self.scopes)
-        url = URL(f"{self._authority}/token", encoded=True)
-        return TokenRequest(url=url, form=asked, is_write=is_write)
+        scope = {"scope": ",".join(self.scopes)} if form["grant_type"] != "refresh_token" else {}
+        return super().token_request({**form, **scope}, is_write=is_write)
 
     def problem(self, request: Request, response: Response) -> Problem:
         """Read the only error body that is known; what is not found is a 400, too."""

@@ -93,7 +93,6 @@ class Account(OAuthProvider):
     limits: ClassVar[Mapping[str, int]] = {"conversations": 200, "messages": 200, "webhooks": 200}
 
     tells: ClassVar[bool] = True
-    revokes: ClassVar[bool] = True
     api_path: ClassVar[str] = "/api/v4"
 
     name: str = name_field("clio")
@@ -114,11 +113,6 @@ class Account(OAuthProvider):
         """
         declining = "true" if redirect_on_decline else None
         return self._authorization_url(state=state, redirect_on_decline=declining)
-
-    def token_request(self, form: Mapping[str, str], *, is_write: bool = False) -> TokenRequest:
-        """Return a request for a token: `POST /oauth/token`."""
-        url = URL(f"{self._authority}/token", encoded=True)
-        return TokenRequest(url=url, form={**form, **self._app()}, is_write=is_write)
 
     def revoking(self, token: Token) -> TokenRequest:
         """Return what ends a token: `POST /oauth/deauthorize`."""
