@@ -14,6 +14,7 @@ from collections.abc import (
 )
 from contextlib import asynccontextmanager
 from functools import partial
+from math import inf
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypedDict, TypeVar
 
@@ -63,6 +64,8 @@ class Job(Generic[K, V]):
     key: K
     provider: str
     do: Callable[[], Awaitable[Result[K, V]]]
+    at_most: float = inf
+    """More than so many at this provider would only wait for one another."""
 
 
 @define(kw_only=True, eq=False)
@@ -169,7 +172,7 @@ class Pool(Generic[K, V]):
         able = [
             name
             for name, jobs in self._waiting.items()
-            if jobs and self._running[name] < self.per_provider
+            if jobs and self._running[name] < min(self.per_provider, jobs[0][1].at_most)
         ]
         if not able:
             return None

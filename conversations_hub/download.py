@@ -14,9 +14,9 @@ from attrs import define, evolve, field
 from conversations_hub.errors import ConfigurationError, ProviderError, TooLargeError
 from conversations_hub.fetch import Fetcher
 from conversations_hub.models import Attachment
-from conversations_hub.network import Stream
 from conversations_hub.provider import Provider
 from conversations_hub.recipes import Call, Question
+from conversations_hub.stream import Stream
 from conversations_hub.wire import Request
 
 OPERATION = "download"

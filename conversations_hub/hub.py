@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import cache, partial
+from math import inf
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
@@ -57,7 +58,7 @@ class ConversationsHub:
     """Conversations, messages and participants of any number of providers.
 
     Building one does no I/O and needs no event loop. Times are in seconds: `timeout` bounds one
-    attempt of a request, `deadline` the request with all its retries. With `resolve_names`,
+    attempt of a request, `deadline` all of them and every wait in between. With `resolve_names`,
     people whom a provider knows only by id get their names, looked up in batches. Without
     `keep_raw` nothing has a `raw`, and a list that is held takes less than half the memory. An
     answer of more than `answer_limit` bytes is a `TooLargeError`. An `observer`, or several, is
@@ -473,8 +474,10 @@ class ConversationsHub:
             check(name, moment, datetime | None)
         check_order(order)
         check_limit(limit)
-        asked = partial(self.messages, since=since, until=until, order=order, limit=limit)
-        return self._bulk(conversations, partial(_list_job, partial(asked, prefetch=0)), **options)
+        asked = partial(
+            self.messages, since=since, until=until, order=order, limit=limit, prefetch=0
+        )
+        return self._bulk(conversations, partial(self._list_job, asked), **options)
 
     def fetch_participants(
         self,
@@ -482,7 +485,7 @@ class ConversationsHub:
         **options: Unpack[Options],
     ) -> Bulk[Ref, list[Participant]]:
         """Fetch the people in many conversations at a time; the options are those of `fetch`."""
-        return self._bulk(conversations, partial(_list_job, self.participants), **options)
+        return self._bulk(conversations, partial(self._list_job, self.participants), **options)
 
     def resume(self, checkpoint: Mapping[str, Any]) -> Pager[Any]:
         """Go on where a pager's `checkpoint()` was taken, in this process or another.
@@ -525,16 +528,26 @@ class ConversationsHub:
     def _job(self, thing: Thing) -> Job[Any, Any]:
         if isinstance(thing, Call):
             name = self._fetcher.provider_of(thing).name
-            return Job(key=thing, provider=name, do=partial(_called, thing, self.run, thing))
+            return self._job_at(name, thing, partial(_called, thing, self.run, thing))
         if isinstance(thing, Listing):
             name = self._fetcher.provider_of(thing).name
-            return Job(key=thing, provider=name, do=partial(_listed, thing, self._whole, thing))
+            return self._job_at(name, thing, partial(_listed, thing, self._whole, thing))
         ref = _ref(thing.ref if isinstance(thing, Conversation) else thing)
-        return Job(
-            key=ref,
-            provider=ref.provider,
-            do=lambda: _called(ref, self.run, self.conversation(ref)),
+        return self._job_at(
+            ref.provider, ref, lambda: _called(ref, self.run, self.conversation(ref))
         )
+
+    def _list_job(
+        self, pager_of: Callable[[Ref], Pager[T]], thing: Conversation | Ref | str
+    ) -> Job[Ref, list[T]]:
+        ref = _ref(thing.ref if isinstance(thing, Conversation) else thing)
+        return self._job_at(ref.provider, ref, partial(_listed, ref, pager_of, ref))
+
+    def _job_at(self, name: str, key: K, do: Callable[[], Awaitable[Result[K, V]]]) -> Job[K, V]:
+        provider = self._fetcher.providers.get(name)
+        rate = provider.rate if provider is not None else None
+        # Whoever waits for a turn spends its deadline, and these have all the time.
+        return Job(key=key, provider=name, do=do, at_most=rate.requests if rate else inf)
 
     def _whole(self, listing: Listing[T]) -> Pager[T]:
         return self._pager([listing], prefetch=0)
@@ -612,13 +625,6 @@ def _user_agent() -> str:
     from importlib.metadata import version  # noqa: PLC0415
 
     return f"conversations-hub/{version('conversations-hub')}"
-
-
-def _list_job(
-    pager_of: Callable[[Ref], Pager[T]], thing: Conversation | Ref | str
-) -> Job[Ref, list[T]]:
-    ref = _ref(thing.ref if isinstance(thing, Conversation) else thing)
-    return Job(key=ref, provider=ref.provider, do=partial(_listed, ref, pager_of, ref))
 
 
 async def _called(key: K, run: Callable[[Call[T]], Awaitable[T]], call: Call[T]) -> Result[K, T]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
@@ -23,7 +23,8 @@ from conversations_hub.errors import (
 )
 from conversations_hub.oauth import OAuthProvider, TokenRequest
 from conversations_hub.provider import Provider
-from conversations_hub.watching import Seen, Watch
+from conversations_hub.sending import Sending
+from conversations_hub.watching import Watch
 from conversations_hub.wire import Request, Response, purged
 
 # What goes wrong on the way, and of that what does before a request is written.
@@ -40,17 +41,6 @@ ERROR_SIZE = 65_536
 UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
 # Those about garbled answers quote them: a header, a line of what may be people's words.
 QUOTED = re.compile(r"[:\s]*(?<!message=)(\bb)?['\"].*", re.DOTALL)
-
-
-@mutable
-class Line:
-    """Whether a request is on its way, for which time, and what bounds it."""
-
-    busy: bool = False
-    attempt: int = 0
-    renewed: bool = False
-    """Whether it has been tried with another token."""
-    clock: asyncio.Timeout | None = None
 
 
 @mutable(kw_only=True)
@@ -127,63 +117,57 @@ class Network:
             await own.close()
 
     async def exchange(
-        self,
-        provider: Provider,
-        request: Request,
-        operation: str,
-        line: Line,
-        proof: Mapping[str, str],
-        *,
-        is_counted: bool = False,
+        self, sending: Sending, proof: Mapping[str, str], *, is_counted: bool = False
     ) -> Response:
         """Send one request and read its answer, whatever that says."""
+        request, provider = sending.request, sending.provider
         with ExitStack() if request.file else NO_FILES as files:
             # What is sent is among the variables of no frame that an error goes through.
-            sending = self._response(
-                provider,
-                request,
-                operation,
+            exchanging = self._response(
+                sending,
                 proof,
                 await self._body(request, files) if files else request.body,
                 is_counted=is_counted,
             )
-            line.busy, line.attempt = True, line.attempt + 1
+            sending.begin()
             try:
-                with self.watch.request(provider, request, operation, line.attempt):
-                    response: Response | Exception = await sending
+                with self.watch.request(provider, request, sending.operation, sending.attempt):
+                    response: Response | Exception = await exchanging
             except asyncio.CancelledError as error:
                 _let_go_of(self._own)
-                if request.is_write:
+                if sending.is_write:
                     error.add_note(UNDER_WAY)
                 # Among the variables of the frames below are credentials, and what is sent.
                 raise error.with_traceback(None)  # noqa: B904 - the same error
             except BROKEN as error:
                 _let_go_of(self._own)
-                response = self.no_answer(provider, request, operation, error)
+                response = self.no_answer(sending, error)
                 response.__cause__ = harmless(error)
             except BaseException as error:  # noqa: BLE001 - raised again
                 # Nor of those below, which are left out.
                 raise error.with_traceback(None)  # noqa: B904 - the same error
-        line.busy = False
+        sending.is_out = False
         if isinstance(response, Exception):
             # Here, since the error of before knows what was sent.
             raise response
         return response
 
-    async def issue(self, provider: OAuthProvider, asked: TokenRequest, line: Line) -> Response:
+    async def issue(
+        self, provider: OAuthProvider, asked: TokenRequest, sending: Sending
+    ) -> Response:
         """Ask the token endpoint once; raise what it refuses with."""
+        sending.begin()
         try:
-            line.busy, line.attempt = True, line.attempt + 1
-            with self.watch.request(provider, asked.request, asked.operation, line.attempt):
+            with self.watch.request(provider, asked.request, asked.operation, sending.attempt):
                 response: Response | Exception = await self._posted(provider, asked)
         except BROKEN as error:
-            response = self.no_answer(provider, asked.request, asked.operation, error)
+            response = self.no_answer(sending, error)
             response.__cause__ = harmless(error)
         except BaseException as error:  # noqa: BLE001 - raised again
             # Among the variables of the frames below is what is sent.
             raise error.with_traceback(None)  # noqa: B904 - the same error
         finally:
-            line.busy = False
+            sending.is_out = False
         if isinstance(response, Exception):
             raise response
         if 200 <= response.status < 300:
@@ -208,35 +192,29 @@ class Network:
             ssl=self.ssl,
         )
 
-    def no_answer(
-        self, provider: Provider | None, request: Request, operation: str, error: Exception
-    ) -> TransportError:
+    def no_answer(self, sending: Sending, error: Exception) -> TransportError:
         """Return what it means that a request was not answered."""
+        request, provider = sending.request, sending.provider
         sent = not isinstance(error, NOT_SENT)
         timed_out = sent and isinstance(error, TimeoutError)
         if timed_out:
-            what = f"no whole answer within {self.timeout:g} s"
+            # asyncio's own says nothing, and aiohttp's nothing that helps.
+            told = str(error) if type(error) is TimeoutError else ""
+            what = told or f"no whole answer within {self.timeout:g} s"
         else:
             what = provider.redact(_said(error)) if provider else _said(error)
         return TransportError(
             f"{request.method} {request.place}: {what}; check base_url, the network and any proxy",
-            provider=provider.name if provider else None,
-            operation=operation,
+            provider=sending.name,
+            operation=sending.operation,
             sent=sent,
             timed_out=timed_out,
         )
 
     async def _response(
-        self,
-        provider: Provider,
-        request: Request,
-        operation: str,
-        proof: Mapping[str, str],
-        body: Any,
-        *,
-        is_counted: bool,
+        self, sending: Sending, proof: Mapping[str, str], body: Any, *, is_counted: bool
     ) -> Response:
-        session = self.opened()
+        request, session = sending.request, self.opened()
         async with session.request(
             request.method,
             request.url,
@@ -255,12 +233,14 @@ class Network:
             proxy=self.proxy,
             ssl=self.ssl,
         ) as answer:
-            content = await self._content(answer, provider.name, operation)
+            content = await self._content(answer, sending.name, sending.operation)
         return Response(status=answer.status, body=content, headers=answer.headers)
 
-    async def _content(self, answer: aiohttp.ClientResponse, name: str, operation: str) -> bytes:
+    async def _content(
+        self, answer: aiohttp.ClientResponse, name: str | None, operation: str
+    ) -> bytes:
         """Read an answer, decompressed, to its end; of a refusal, the beginning will do."""
-        seen = _head(self.watch, answer)
+        seen = self.watch.answered(answer.status, answer.headers, answer.version)
         blocks: list[bytes] = []
         size, is_good = 0, 200 <= answer.status < 300
         while block := await answer.content.readany():
@@ -321,62 +301,6 @@ class Network:
         form = aiohttp.FormData(quote_fields=False)
         form.add_field(request.part, content, filename=file.name, content_type=file.media_type)
         return form
-
-
-@mutable(kw_only=True)
-class Stream:
-    """An answer whose body is still to come; it keeps its place at the gate until it is closed."""
-
-    gate: asyncio.Semaphore = field(repr=False)
-    failed: Callable[[Exception], TransportError] = field(repr=False)
-    answer: aiohttp.ClientResponse | None = field(default=None, repr=False)
-    is_closed: bool = field(default=False, init=False)
-    _holds: bool = field(default=False, init=False)
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Take a place at the gate, which is kept as long as there is an answer."""
-        await self.gate.acquire()
-        self._holds = True
-        try:
-            yield
-        finally:
-            if self.answer is None:
-                self.drop()
-
-    def drop(self) -> None:
-        """Let go of the answer and of the place, for another to come."""
-        answer, self.answer = self.answer, None
-        if answer is not None:
-            answer.close()
-        if self._holds:
-            self._holds = False
-            self.gate.release()
-
-    def header(self, name: str) -> str | None:
-        """Return a header of the answer."""
-        return self.answer.headers.get(name) if self.answer else None
-
-    def tell(self, watch: Watch) -> None:
-        """Let those who watch know of the head of the answer."""
-        if self.answer is not None:
-            _head(watch, self.answer)
-
-    async def read(self) -> bytes:
-        """Return the next bytes, and none at the end; `TransportError` where the line is cut."""
-        if self.answer is None:
-            return b""
-        try:
-            return await self.answer.content.readany()
-        except BROKEN as error:
-            raise self.failed(error) from harmless(error)
-
-    def close(self) -> None:
-        """Let go of the connection, read to its end or not."""
-        if self.is_closed:
-            return
-        self.is_closed = True
-        self.drop()
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -440,10 +364,6 @@ async def _open(path: Path) -> Any:
 def _let_go(opening: asyncio.Task[Any]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
-
-
-def _head(watch: Watch, answer: aiohttp.ClientResponse) -> Seen | None:
-    return watch.answered(answer.status, answer.headers, answer.version)
 
 
 def _said(error: Exception) -> str:

@@ -42,6 +42,10 @@ class Pace:
             self._recovery = None
         return self._recovery
 
+    def rest(self, now: float) -> float:
+        """Return how long the account is left alone."""
+        return recovery.limit.rest(now) if (recovery := self.recovery) is not None else 0.0
+
     def is_refused(self, known: Turns[Recovery] | None, now: float) -> bool:
         """Tell whether the account was refused since somebody passed the recovery or found none."""
         recovery = self.recovery

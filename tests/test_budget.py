@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from conversations_hub import (
     Attachment,
     ConfigurationError,
+    Conversation,
     ConversationsHub,
     Rate,
+    RateLimitError,
+    Ref,
     TransportError,
 )
 from conversations_hub.budget import Budget
@@ -124,25 +127,43 @@ async def test_an_account_without_a_rate_does_not_wait_for_the_others(serve):
     assert quick[-1] - quick[0] < 3 * WINDOW
 
 
-async def test_waiting_for_a_turn_takes_nothing_of_the_deadline(serve):
-    """A long queue is asked whole, and an answer that does not come is still told of in time."""
+async def test_waiting_for_a_turn_is_of_the_deadline(serve):
+    """Who finds no place in time is told so, at once where that is known, and was not sent."""
     server = Counting()
-    rate = Rate(2, per=WINDOW)
-    acme = Acme(token="t", base_url=await serve(server), rate=rate)
-    async with ConversationsHub(acme, timeout=0.5, deadline=0.8) as hub:
-        calls = [hub.conversation("acme:1") for _ in range(12)]
-        results = await hub.fetch(calls, concurrency=12).collect()
-    assert all(result.error is None for result in results)
-    assert len(server.times) == 12
+    acme = Acme(token="t", base_url=await serve(server), rate=Rate(2, per=20.0))
+    async with ConversationsHub(acme, deadline=0.8, timeout=5.0) as hub:
+        calls = [hub.run(hub.conversation("acme:1")) for _ in range(12)]
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(end) for end in ends] == [Conversation] * 2 + [TransportError] * 10
+        assert not any(end.sent for end in ends[2:])
+        assert "no turn for" in str(ends[2])
+        begun = time.monotonic()
+        with pytest.raises(RateLimitError, match="rate is used up for 1") as caught:
+            await hub.conversation("acme:1")
+        assert 15 < caught.value.retry_after < 20
+        assert time.monotonic() - begun < 0.4
+    assert len(server.times) == 2
 
+
+async def test_bulk_keeps_no_more_waiting_than_have_time(serve):
+    """Twelve that queue at once would wait for six windows, and the deadline is three."""
+    acme = Acme(token="t", base_url=await serve(Counting()), rate=Rate(2, per=WINDOW))
+    async with ConversationsHub(acme, deadline=3 * WINDOW) as hub:
+        results = await hub.fetch(["acme:1"] * 12).collect()
+        listed = await hub.fetch([hub["acme"].conversation(Ref("acme", "1"))] * 8).collect()
+    assert [result.error for result in results + listed] == [None] * 20
+
+
+async def test_what_failed_before_the_rate_was_used_up_is_not_forgotten(serve):
     async def silent(request):
         await asyncio.sleep(5)
 
-    acme = Acme(token="t", base_url=await serve(silent), rate=rate)
-    async with ConversationsHub(acme, timeout=5.0, deadline=0.4) as hub:
+    acme = Acme(token="t", base_url=await serve(silent), rate=Rate(1, per=20.0))
+    async with ConversationsHub(acme, timeout=0.1, deadline=3.0) as hub:
         begun = time.monotonic()
-        with pytest.raises(TransportError, match=r"within 0\.4 s"):
+        with pytest.raises(TransportError, match=r"no turn for .* within 3 s") as caught:
             await hub.conversation("acme:1")
+        assert "no whole answer" in str(caught.value.__cause__)
         assert time.monotonic() - begun < 2
 
 
