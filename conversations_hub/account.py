@@ -45,6 +45,8 @@ class Account:
 
     provider: Provider
     keeper: Keeper | None
+    gate: asyncio.Semaphore = field(repr=False)
+    """One for each account, so that one that hangs does not hold up the others."""
     watch: Watch = field(repr=False)
     pace: Pace = field(init=False)
     _date: datetime | None = field(default=None, init=False)

@@ -97,7 +97,6 @@ class ConversationsHub:
             session=session,
             timeout=timeout,
             deadline=deadline,
-            connections=connections,
             answer_limit=answer_limit,
             proxy=proxy,
             ssl=ssl,

@@ -55,7 +55,6 @@ class Network:
     """The caller's own session, which is never closed here."""
     timeout: float = 30.0
     deadline: float = 120.0
-    connections: int = 32
     answer_limit: int = 64 * 1024**2
     """In bytes; files that are downloaded have none here."""
     proxy: str | None = field(default=None, repr=False)
@@ -72,7 +71,7 @@ class Network:
 
     def __attrs_post_init__(self) -> None:
         check_time(timeout=self.timeout, deadline=self.deadline)
-        check_number(1, connections=self.connections, answer_limit=self.answer_limit)
+        check_number(1, answer_limit=self.answer_limit)
         agent = self.user_agent
         if not (isinstance(agent, str) and agent.isascii() and agent.isprintable()):
             raise ConfigurationError(f"user_agent cannot stand in a header: {agent!r}")
@@ -99,7 +98,8 @@ class Network:
             return self.session
         if self._own is None:
             self._own = aiohttp.ClientSession(
-                connector=_Connector(limit=self.connections),
+                # A queue in here would eat into the time of an attempt; whoever asks queues before.
+                connector=_Connector(limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._own
@@ -228,7 +228,7 @@ class Network:
             # aiohttp would send some credentials along to another host.
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=_middlewares(session, request.is_write or is_counted),
+            middlewares=_middlewares(session, sending.is_write or is_counted),
             timeout=self._limits if request.file is None else self._unlimited,
             proxy=self.proxy,
             ssl=self.ssl,

@@ -47,6 +47,8 @@ class Transport:
 
     Times are in seconds: `timeout` bounds one attempt, `deadline` everything that one request
     takes, with its retries and its waits for a token, for its turn and for a free connection.
+    At most `connections` requests of an account are under way at a time, so that an account that
+    hangs holds up no other.
     """
 
     network: Network = field(factory=Network)
@@ -54,7 +56,8 @@ class Transport:
     retries: int = 5
     connections: int = 32
     watch: Watch = field(factory=Watch, repr=False)
-    _gate: asyncio.Semaphore = field(init=False, repr=False)
+    _elsewhere: asyncio.Semaphore = field(init=False, repr=False)
+    """What files pass that are no account's."""
     _accounts: dict[str, Account] = field(factory=dict, init=False, repr=False)
     _ending: asyncio.Event = field(factory=asyncio.Event, init=False, repr=False)
 
@@ -62,8 +65,7 @@ class Transport:
         check_time(deadline=self.deadline)
         check_number(0, retries=self.retries)
         check_number(1, connections=self.connections)
-        # The pool's own queue would eat into the time of an attempt, so callers queue here.
-        self._gate = asyncio.Semaphore(self.connections)
+        self._elsewhere = asyncio.Semaphore(self.connections)
 
     @property
     def timeout(self) -> float:
@@ -87,7 +89,7 @@ class Transport:
             self.network.session is None
             and self.network.timeout + 1 <= self.deadline
             and request.file is None
-            and not self._gate.locked()
+            and not account.gate.locked()
             and account.keeper is None
             and account.pace.is_open(rates, begun)
         ):
@@ -208,13 +210,13 @@ class Transport:
         token = await account.token(sending)
         while True:
             proof = account.proof(token)
-            if rates or not account.pace.is_quiet or self._gate.locked():
-                async with account.turn(sending, rates, self._gate):
+            if rates or not account.pace.is_quiet or account.gate.locked():
+                async with account.turn(sending, rates, account.gate):
                     response = await self.network.exchange(sending, proof, is_counted=is_counted)
                     # Before its turn is over, so that whoever is next knows of it.
                     account.learn(response)
             else:
-                async with self._gate:
+                async with account.gate:
                     response = await self.network.exchange(sending, proof)
                 account.learn(response)
             if 200 <= response.status < 300:
@@ -229,9 +231,12 @@ class Transport:
     def _account(self, provider: Provider) -> Account:
         account = self._accounts.get(provider.name)
         if account is None:
-            keeper = keeper_of(provider, self._ask_for_token, self.deadline)
-            account = Account(provider=provider, keeper=keeper, watch=self.watch)
-            self._accounts[provider.name] = account
+            account = self._accounts[provider.name] = Account(
+                provider=provider,
+                keeper=keeper_of(provider, self._ask_for_token, self.deadline),
+                gate=asyncio.Semaphore(self.connections),
+                watch=self.watch,
+            )
         return account
 
     def _issuing(self, provider: Provider, question: str) -> Keeper:
@@ -251,7 +256,7 @@ class Transport:
     async def _opened(self, sending: Sending, account: Account | None, accept: str) -> Stream:
         failed: TransportError | None = None
         stream = Stream(
-            gate=self._gate,
+            gate=account.gate if account is not None else self._elsewhere,
             failed=partial(self.network.no_answer, sending),
             deadline=self.deadline,
         )

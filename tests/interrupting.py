@@ -94,6 +94,7 @@ def left_by(hub, before=frozenset()):
     """Return what a hub still holds, by name; nothing where it is at rest."""
     keepers = [account.keeper for account in hub._transport._accounts.values()]
     transport, fetcher = hub._transport, hub._fetcher
+    gates = [transport._elsewhere, *(account.gate for account in transport._accounts.values())]
     session = transport.network._own
     turns = [
         one
@@ -104,8 +105,8 @@ def left_by(hub, before=frozenset()):
     found = {
         "tasks": tasks() - before,
         "connections": session.connector._acquired if session and session.connector else (),
-        "gate": transport.connections - transport._gate._value,
-        "waiting": [w for w in transport._gate._waiters or () if not w.done()],
+        "gates": [gate for gate in gates if gate._value != transport.connections],
+        "waiting": [w for gate in gates for w in gate._waiters or () if not w.done()],
         "places": [t.limit for t in turns if t.limit._under_way],
         "locks": [t._queue for t in turns if t._queue.locked()],
         "renewals": [keeper for keeper in keepers if keeper and keeper._renewing],

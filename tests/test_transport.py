@@ -234,6 +234,19 @@ async def test_one_attempt_and_all_of_them_are_bounded(serve):
     assert 4 <= len(script.requests) <= 6
 
 
+async def test_an_account_that_hangs_does_not_hold_up_the_others(serve):
+    slow = Acme(token="t", name="slow", base_url=await serve(hang))
+    quick = Acme(token="t", name="quick", base_url=await serve(ok))
+    async with ConversationsHub(slow, quick, connections=4, timeout=3.0, retries=0) as hub:
+        hanging = [asyncio.ensure_future(hub.run(hub.conversation("slow:1"))) for _ in range(40)]
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(1):
+            await asyncio.gather(*(hub.run(hub.conversation("quick:1")) for _ in range(20)))
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
 async def test_waiting_for_a_connection_takes_no_time_from_an_attempt(serve):
     async def slow(_):
         await asyncio.sleep(0.02)

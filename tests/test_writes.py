@@ -211,7 +211,7 @@ async def test_a_deadline_in_the_queue_is_no_riddle_and_on_the_line_it_is(desk):
         desk.before = [hang]
         with pytest.raises(AmbiguousWriteError):
             await hub.send(WHERE, "a")
-        async with hub._transport._gate:
+        async with hub._transport._accounts["acme"].gate:
             with pytest.raises(TransportError) as caught:
                 await hub.send(WHERE, "b")
     assert not caught.value.sent
