@@ -35,6 +35,8 @@ EARLY = timedelta(minutes=1)
 LATER = timedelta(seconds=5)
 # So many seconds closing waits for a token that is on its way.
 CLOSING = 5.0
+# What can be renewed no more (RFC 6749, section 5.2).
+INVALID_GRANT = "invalid_grant"
 
 log: logging.Logger = logging.getLogger("conversations_hub.renewal")
 
@@ -45,8 +47,8 @@ class Issuer:
 
     provider: OAuthProvider
     ask: Ask = field(repr=False)
-    _unsaved: Token | None = field(default=None, init=False, repr=False)
-    """One that the store would not take; its refresh token may be the only one that works."""
+    _unsaved: tuple[Token | None, Token] | None = field(default=None, init=False, repr=False)
+    """What the store held, and what it did not take: maybe the only token that works."""
 
     async def token(self, refused: Secret | None) -> Token:
         """Return the token that is kept, or a new one in its place."""
@@ -57,9 +59,11 @@ class Issuer:
         """Keep the token that a user's code is good for."""
         store = self.provider.tokens
         async with store.lock():
+            # Before the code is spent, since a store that cannot be read is to be mended first.
+            held = await store.load()
             new = await self._issued(self.provider.exchanging(code), None)
-            while not await self._kept(await store.load(), new):
-                pass
+            if not await self._kept(held, new):
+                await self._kept(await store.load(), new)
             return new
 
     async def revoke(self) -> None:
@@ -68,37 +72,51 @@ class Issuer:
         if not provider.revokes:
             raise provider.unsupported("deauthorize", "a token ends with its lifetime")
         async with store.lock():
-            token = await self._current(None)
             try:
-                await self.ask(provider, provider.revoking(token))
-            except AuthenticationError:
-                # It had ended before, and what it could be renewed with has not.
-                await self.ask(provider, provider.revoking(await self._current(token.access)))
+                await self._ended(await self._current(None))
+            except AuthenticationError as error:
+                # There is nothing left to end: the answer to an earlier try may have been lost.
+                if error.code != INVALID_GRANT:
+                    raise
+            self._unsaved = None
             await store.swap(await store.load(), None)
 
+    async def _ended(self, token: Token) -> None:
+        try:
+            await self.ask(self.provider, self.provider.revoking(token))
+        except AuthenticationError:
+            # It had ended before, and what it could be renewed with may go on.
+            other = await self._current(token.access)
+            await self.ask(self.provider, self.provider.revoking(other))
+
     async def _current(self, refused: Secret | None) -> Token:
-        store = self.provider.tokens
-        while True:
-            held = await store.load()
-            known = self._unsaved or held or self.provider.first
-            if known is not None:
-                self.provider.hide(known)
-                if _works(known, refused):
-                    return known
-            new = await self._issued(self.provider.renewing(known), known)
-            if await self._kept(held, new):
-                return new
+        held = await self.provider.tokens.load()
+        unsaved = self._unsaved
+        # Whatever somebody else has put into the store since is newer.
+        is_newest = unsaved is not None and unsaved[0] == held
+        known = unsaved[1] if unsaved and is_newest else held or self.provider.first
+        if known is not None:
+            self.provider.hide(known)
+            if _works(known, refused):
+                if is_newest:
+                    await self._kept(held, known)
+                return known
+        new = await self._issued(self.provider.renewing(known), known)
+        await self._kept(held, new)
+        return new
 
     async def _kept(self, held: Token | None, new: Token) -> bool:
         """Put a new token into the store; one that it fails to take is good all the same."""
+        # Beforehand, since whoever waits for a store may be cancelled.
+        self._unsaved = held, new
         try:
             is_kept = await self.provider.tokens.swap(held, new)
         except Exception as error:  # noqa: BLE001 - a store may be anybody's
-            self._unsaved = new
             name = self.provider.name
             log.warning("%s: a token was not kept: %s", name, type(error).__name__)
             return True
-        self._unsaved = None
+        if is_kept:
+            self._unsaved = None
         return is_kept
 
     async def _issued(self, asked: TokenRequest, before: Token | None) -> Token:

@@ -599,11 +599,12 @@ async def test_a_provider_serves_one_event_loop_after_another(serve):
         assert {type(end) for end in ends} == {TransportError}
 
 
-async def test_a_token_that_could_not_be_kept_is_used(serve, caplog):
-    class Full(MemoryStore):
-        async def swap(self, old, new):
-            raise OSError("the disk is full")
+class Full(MemoryStore):
+    async def swap(self, old, new):
+        raise OSError("the disk is full")
 
+
+async def test_a_token_that_could_not_be_kept_is_used(serve, caplog):
     bot, paths = await served(serve, given())
     bot = evolve(bot, tokens=Full())
     async with ConversationsHub(bot) as hub:
@@ -616,16 +617,126 @@ async def test_a_token_that_could_not_be_kept_is_used(serve, caplog):
 async def test_a_code_is_not_lost_with_a_store_that_fails(serve):
     """It is good for one token, which is used as long as the hub is open."""
 
-    class Full(MemoryStore):
-        async def swap(self, old, new):
-            raise OSError("the disk is full")
-
     bot, paths = await served(serve, given())
     user = evolve(bot, tokens=Full(), redirect_uri=CALLBACK)
     async with ConversationsHub(user) as hub:
         await hub.authorize(Circuit, code="c")
         assert await hub.conversation("circuit:1")
     assert paths.count("/oauth/token") == 1
+
+
+async def test_what_somebody_else_put_into_a_store_since_is_newer(serve):
+    """A token that the store once refused does not stand in the way of another sign-in."""
+    works = {"Bearer one"}
+
+    async def token(request):
+        is_code = (await request.post())["grant_type"] == "authorization_code"
+        found = {"access_token": "one", "refresh_token": "r"} if is_code else {}
+        return web.json_response(found or {"error": "invalid_grant"}, status=200 if found else 400)
+
+    async def api(request):
+        known = request.headers["Authorization"] in works
+        found = {"convId": "1", "type": "DIRECT"} if known else {}
+        return web.json_response(found, status=200 if known else 401)
+
+    store = Full()
+    bot, _ = await served(serve, token, api)
+    async with ConversationsHub(evolve(bot, tokens=store, redirect_uri=CALLBACK)) as hub:
+        await hub.authorize(Circuit, code="c")
+        assert await hub.conversation("circuit:1")
+        assert await MemoryStore.swap(store, None, Token(access="two"))
+        works.clear()
+        works.add("Bearer two")
+        assert await hub.conversation("circuit:1")
+
+
+async def test_a_store_that_cannot_be_read_costs_no_code(serve):
+    class Down(MemoryStore):
+        async def load(self):
+            raise ConfigurationError("it is damaged")
+
+    bot, paths = await served(serve, given())
+    async with ConversationsHub(evolve(bot, tokens=Down(), redirect_uri=CALLBACK)) as hub:
+        with pytest.raises(ConfigurationError, match="damaged"):
+            await hub.authorize(Circuit, code="c")
+    assert paths == []
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+async def test_a_store_that_says_no_is_not_asked_for_ever(serve, keeps):
+    """It may have forgotten to say yes."""
+
+    class Silent(MemoryStore):
+        async def swap(self, old, new):
+            if keeps:
+                await MemoryStore.swap(self, old, new)
+
+    bot, paths = await served(serve, given(refresh_token="r"))
+    async with ConversationsHub(evolve(bot, tokens=Silent(), redirect_uri=CALLBACK)) as hub:
+        await hub.authorize(Circuit, code="c")
+        assert await hub.conversation("circuit:1")
+    async with ConversationsHub(evolve(bot, tokens=Silent())) as hub:
+        assert await hub.conversation("circuit:1")
+    assert paths.count("/oauth/token") == 2
+
+
+async def test_a_token_is_not_lost_with_the_time_that_a_store_takes(serve):
+    """It is kept when the store is there again."""
+
+    class Slow(MemoryStore):
+        waits = 1
+
+        async def swap(self, old, new):
+            if self.waits:
+                self.waits -= 1
+                await asyncio.sleep(30)
+            return await MemoryStore.swap(self, old, new)
+
+    asked_with = []
+
+    async def token(request):
+        asked_with.append((await request.post())["refresh_token"])
+        return web.json_response({"access_token": "t", "refresh_token": "rotated"})
+
+    store = Slow(Token(access="", refresh="old"))
+    bot, _ = await served(serve, token)
+    async with ConversationsHub(evolve(bot, tokens=store), deadline=0.3) as hub:
+        with pytest.raises(TransportError):
+            await hub.conversation("circuit:1")
+        if (task := hub._transport._accounts["circuit"].keeper._renewing) is not None:
+            await asyncio.wait([task])
+        assert await hub.conversation("circuit:1")
+    assert asked_with == ["old"]
+    assert (await store.load()).refresh == Secret("rotated")
+
+
+async def test_deauthorize_forgets_what_ended_when_the_answer_was_lost():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            token, cuts = await hub[Clio].tokens.load(), []
+
+            def cut(request):
+                if not request.path.endswith("/deauthorize") or cuts:
+                    return None
+                cuts.append(request)
+                emulator["clio"].oauth.withdraw(token.access.reveal())
+                return web.Response(status=502)
+
+            emulator.servers["clio"].intercept = cut
+            await hub.deauthorize(Clio)
+            assert cuts
+            assert await hub[Clio].tokens.load() is None
+
+
+async def test_deauthorize_forgets_nothing_that_may_go_on():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        async with hub:
+            emulator.servers["clio"].intercept = lambda _: web.Response(status=401)
+            with pytest.raises(AuthenticationError):
+                await hub.deauthorize(Clio)
+            assert await hub[Clio].tokens.load() is not None
 
 
 async def test_closing_waits_a_little_for_a_token_and_tells_who_waits(monkeypatch):
