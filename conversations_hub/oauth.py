@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from hmac import compare_digest
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode
 
 from attrs import Factory, field, frozen
 from yarl import URL
 
+from conversations_hub.arguments import check
 from conversations_hub.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -20,8 +20,8 @@ from conversations_hub.errors import (
     ServerError,
     StatusError,
 )
-from conversations_hub.provider import Provider, json_object, secret_field, text_field
-from conversations_hub.secret import Secret, revealed, without
+from conversations_hub.provider import Provider, json_object, line, secret_field, text_field
+from conversations_hub.secret import Secret, Shy, revealed, shy, without
 from conversations_hub.stores import MemoryStore
 from conversations_hub.tokens import Token, TokenSource, TokenStore
 from conversations_hub.wire import Request, Response
@@ -172,9 +172,9 @@ class OAuthProvider(Provider):
         Raises `PermissionDeniedError` where the user declined, and `AuthenticationError` where the
         `state` is not the one that the browser was sent away with.
         """
-        _, _, asked = callback.partition("?")
-        query = {name: values[-1] for name, values in parse_qs(asked.partition("#")[0]).items()}
-        if not state or not compare_digest(query.get("state", "").encode(), state.encode()):
+        check("callback", callback, str)
+        callback, query = Shy(callback), _query(callback)
+        if not state or Secret(query.get("state", "")) != Secret(state):
             raise AuthenticationError(
                 "the state is another one: this is not the browser that was sent away",
                 provider=self.name,
@@ -187,7 +187,7 @@ class OAuthProvider(Provider):
             )
         if not query.get("code"):
             raise AuthenticationError("there is no code in the address", provider=self.name)
-        return query["code"]
+        return str(query["code"])
 
     def exchanging(self, code: str) -> TokenRequest:
         """Return what gives a token for a user's code."""
@@ -254,8 +254,8 @@ class OAuthProvider(Provider):
         if isinstance(error, RateLimitError | ServerError):
             return error
         word = json_object(response).get("error")
-        code = self.redact(word) if isinstance(word, str) else error.code
-        said = f" ({code})" if code != error.code else ""
+        code = line(self.redact(word), 100) if isinstance(word, str) else error.code
+        said = f" ({code})" if code else ""
         if response.status in MISPLACED:
             remedy = "check base_url, beside which OAuth is"
         elif asked.operation == "token":
@@ -302,6 +302,11 @@ class OAuthProvider(Provider):
         base = self.base_url
         prefix = base.raw_path.rstrip("/").removesuffix(self.api_path)
         return f"{base.origin()}{prefix}/oauth"
+
+
+def _query(callback: str) -> dict[str, str]:
+    asked = callback.partition("?")[2].partition("#")[0]
+    return shy({name: values[-1] for name, values in parse_qs(asked).items()})
 
 
 def bearer(token: str | Secret) -> Mapping[str, str]:

@@ -375,8 +375,8 @@ class Provider(Questions):
         """Return what a refusal is: who refused what, why, and what to do about it."""
         problem = self.problem(request, response)
         kind = problem.kind or class_for(response.status)
-        why = f": {_line(self.redact(problem.message), 300)}" if problem.message else ""
-        told = _line(self.redact(problem.code), 100) if problem.code else None
+        why = f": {line(self.redact(problem.message), 300)}" if problem.message else ""
+        told = line(self.redact(problem.code), 100) if problem.code else None
         code = f" ({told})" if told else ""
         remedy = f"; {hint}" if (hint := remedy_for(kind)) else ""
         if 300 <= response.status < 400:
@@ -391,12 +391,12 @@ class Provider(Questions):
             request=evolve(request, file=None) if request.file else request,
             response=purged(response, self.redact),
             code=told,
-            request_id=_line(self.redact(problem.request_id), 100) if problem.request_id else None,
+            request_id=line(self.redact(problem.request_id), 100) if problem.request_id else None,
             retry_after=told_to_wait(response),
         )
 
 
-def _line(text: str, most: int) -> str:
+def line(text: str, most: int) -> str:
     """Return the beginning of a text on one line, so that it makes no other in a log."""
     words = " ".join(text[: 2 * most].split())
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)[:most]

@@ -7,6 +7,7 @@ import copy
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from attrs import field, mutable
@@ -149,7 +150,7 @@ class Keeper:
         while True:
             held = self._token
             if held is not None and _works(held, old):
-                if self._is_due():
+                if self._is_due() and self._renewing is None:
                     self._renew(held.access).add_done_callback(self._not_yet)
                 return held
             task = self._renew(old)
@@ -160,11 +161,12 @@ class Keeper:
 
     async def exchange(self, code: str) -> None:
         """Go on with the token that a user's code is good for."""
-        self._take(await self._in_time(self._issuer("authorize").exchange(code)))
+        issuer = self._issuer("authorize")
+        self._take(await self._in_time(partial(issuer.exchange, code), sent=True))
 
     async def revoke(self) -> None:
         """End the token for good."""
-        await self._in_time(self._issuer("deauthorize").revoke())
+        await self._in_time(self._issuer("deauthorize").revoke, sent=True)
         self._take(None)
 
     async def aclose(self) -> None:
@@ -178,6 +180,8 @@ class Keeper:
 
     def _renew(self, old: Secret | None) -> asyncio.Task[Token]:
         """Return the task that fetches a token; there is one at a time."""
+        if self._closed:
+            raise _closed()
         if self._renewing is None:
             self._instead_of = old
             self._renewing = asyncio.ensure_future(self._renewed(old))
@@ -191,8 +195,8 @@ class Keeper:
             # What is told of one caller is not true of the others.
             raise copy.copy(error) from error.__cause__
         except asyncio.CancelledError:
-            if self._closed and task.cancelled():
-                raise ConfigurationError("this hub is closed; open a new one") from None
+            if self._closed and task.cancelled() and not _is_cancelled():
+                raise _closed() from None
             raise
 
     def _is_due(self) -> bool:
@@ -216,18 +220,15 @@ class Keeper:
         )
 
     async def _renewed(self, refused: Secret | None) -> Token:
-        try:
-            found = await self._in_time(self.source.token(refused))
-        except (HubError, asyncio.CancelledError):
-            raise
-        except Exception as cause:
-            raise self._failed(f"the source of tokens failed: {type(cause).__name__}") from cause
+        found = await self._in_time(partial(self.source.token, refused), sent=False)
         if not isinstance(found, Token | Secret | str):
+            kind = type(found).__name__
+            del found  # from what a traceback may take along
             raise ConfigurationError(
-                f"the source of tokens gave a {type(found).__name__}, which is no token",
+                f"the source of tokens gave a {kind}, which is no token",
                 provider=self.provider.name,
             )
-        token = found if isinstance(found, Token) else Token(access=found)
+        found = token = found if isinstance(found, Token) else Token(access=found)
         if not is_plain(token.access.reveal()):
             raise ConfigurationError(
                 "the source of tokens gave one that cannot be sent", provider=self.provider.name
@@ -235,18 +236,23 @@ class Keeper:
         self._take(token)
         return token
 
-    async def _in_time(self, asking: Awaitable[A]) -> A:
+    async def _in_time(self, ask: Callable[[], Awaitable[A]], *, sent: bool) -> A:
+        """Ask a source or a store, which may be anybody's, for no longer than there is time."""
         clock = asyncio.timeout(self.patience)
         try:
             async with clock:
-                return await asking
-        except TimeoutError as cause:
-            if not clock.expired():
+                return await ask()
+        except HubError:
+            raise
+        except (Exception, asyncio.CancelledError) as cause:
+            if isinstance(cause, asyncio.CancelledError) and _is_cancelled():
                 raise
-            raise self._failed(f"no token within {self.patience:g} s") from cause
-
-    def _failed(self, why: str) -> TransportError:
-        return TransportError(why, provider=self.provider.name, operation="token", sent=False)
+            why = f"the source of tokens failed: {type(cause).__name__}"
+            if isinstance(cause, TimeoutError) and clock.expired():
+                why = f"no token within {self.patience:g} s"
+            raise TransportError(
+                why, provider=self.provider.name, operation="token", sent=sent
+            ) from cause
 
     def _take(self, token: Token | None) -> None:
         self._token, self._renew_at = token, None
@@ -260,6 +266,16 @@ class Keeper:
         self._renewing = None
         if not task.cancelled():
             task.exception()  # is told to whoever still waits
+
+
+def _closed() -> ConfigurationError:
+    return ConfigurationError("this hub is closed; open a new one")
+
+
+def _is_cancelled() -> bool:
+    """Tell whether the present task itself was cancelled, and not what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _works(token: Token, refused: Secret | None) -> bool:

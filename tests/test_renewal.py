@@ -7,6 +7,7 @@ import logging
 import pickle
 import subprocess
 import sys
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,6 +32,7 @@ from conversations_hub import (
     Token,
     TransportError,
     UnsupportedError,
+    oauth,
     renewal,
 )
 from conversations_hub import transport as transport_module
@@ -125,16 +127,21 @@ def test_addresses_of_the_regions():
 @pytest.mark.parametrize(
     ("query", "error", "words"),
     [
-        (f"code=c&state={STATE}x", AuthenticationError, "state is another"),
-        ("code=c", AuthenticationError, "state is another"),
+        (f"code=canary&state={STATE}x", AuthenticationError, "state is another"),
+        ("code=canary", AuthenticationError, "state is another"),
+        ("code=canary&state=\udcff", AuthenticationError, "state is another"),
         (f"error=access_denied&state={STATE}", PermissionDeniedError, "declined: 'access_denied'"),
         (f"state={STATE}", AuthenticationError, "no code"),
     ],
 )
 def test_what_comes_back_is_looked_at(query, error, words):
     app = Clio(client_id="id", client_secret="s3cret", redirect_uri=CALLBACK)
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=words) as caught:
         app.authorization_code(f"{CALLBACK}?{query}", state=STATE)
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in shown.stack if frame.filename == oauth.__file__]
+    assert frames
+    assert "canary" not in "".join(str(frame.locals) for frame in frames)
     assert app.authorization_code(f"{CALLBACK}?code=c&state={STATE}", state=STATE) == "c"
 
 
@@ -156,6 +163,12 @@ def test_what_comes_back_is_looked_at(query, error, words):
 def test_credentials_that_cannot_work_are_told_at_once(cls, given, words):
     with pytest.raises(ConfigurationError, match=words):
         cls(**given)
+
+
+def test_a_callback_is_a_text():
+    app = Clio(client_id="id", client_secret="s3cret", redirect_uri=CALLBACK)
+    with pytest.raises(ConfigurationError, match="callback is a text"):
+        app.authorization_code(URL(f"{CALLBACK}?code=c&state={STATE}"), state=STATE)
 
 
 async def test_who_has_no_token_is_told_where_one_comes_from():
@@ -195,7 +208,8 @@ async def test_a_code_that_is_refused_says_so(cls):
     async with emulated(name) as emulator:
         mine = provider(emulator, cls, redirect_uri=CALLBACK)
         async with ConversationsHub(mine) as hub:
-            with pytest.raises(AuthenticationError, match="authorize anew") as caught:
+            said = r"HTTP 400 \(invalid_grant\); no token was issued.*authorize anew"
+            with pytest.raises(AuthenticationError, match=said) as caught:
                 await hub.authorize(cls, code="invented")
             assert caught.value.code == "invalid_grant"
             assert await mine.tokens.load() is None
@@ -540,6 +554,18 @@ async def test_an_echo_of_the_form_is_not_passed_on(serve):
     assert b"s3cret" not in caught.value.response.body
 
 
+async def test_a_refusal_is_told_on_one_line(serve):
+    async def long(_):
+        return web.json_response({"error": "a\nWARNING b " * 1000}, status=400)
+
+    bot, _ = await served(serve, long)
+    async with ConversationsHub(bot) as hub:
+        with pytest.raises(AuthenticationError) as caught:
+            await hub.conversation("circuit:1")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
 async def test_an_error_does_not_carry_what_was_sent(serve):
     async def cut(request):
         request.transport.abort()
@@ -739,6 +765,60 @@ async def test_deauthorize_forgets_nothing_that_may_go_on():
             assert await hub[Clio].tokens.load() is not None
 
 
+@pytest.mark.parametrize("question", ["authorize", "deauthorize"])
+async def test_a_store_that_fails_is_told_as_such(question):
+    class Broken(MemoryStore):
+        def lock(self):
+            raise OSError("down")
+
+    app = Clio(
+        client_id="id", client_secret="s3cret", redirect_uri=CALLBACK, tokens=Broken(),
+        base_url="http://127.0.0.1:9/api/v4",
+    )  # fmt: skip
+    async with ConversationsHub(app) as hub:
+        asked = {"authorize": {"code": "c"}, "deauthorize": {}}[question]
+        with pytest.raises(TransportError, match="source of tokens failed: OSError"):
+            await getattr(hub, question)(Clio, **asked)
+
+
+async def test_a_code_without_an_answer_may_have_been_used(serve):
+    async def silent(request):
+        await asyncio.sleep(3)
+
+    bot, _ = await served(serve, silent)
+    async with ConversationsHub(evolve(bot, redirect_uri=CALLBACK), deadline=0.2) as hub:
+        with pytest.raises(TransportError) as caught:
+            await hub.authorize(Circuit, code="c")
+    assert caught.value.sent
+
+
+async def test_whoever_is_cancelled_while_a_hub_closes_is_cancelled(monkeypatch):
+    class Hanging:
+        async def token(self, refused):
+            await asyncio.sleep(30)
+
+    monkeypatch.setattr(renewal, "CLOSING", 0.01)
+    hub = ConversationsHub(Clio(token=Hanging(), base_url="http://127.0.0.1:9"))
+    asking = asyncio.ensure_future(hub.run(hub.conversation("clio:1")))
+    await asyncio.sleep(0.01)
+    renewing = hub._transport._accounts["clio"].keeper._renewing
+    renewing.add_done_callback(lambda _: asking.cancel())
+    await hub.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_a_closed_hub_asks_for_no_token():
+    """A request that was under way may be refused when the hub is closing already."""
+    source = Vault(["t"])
+    keeper = renewal.Keeper(provider=Clio(token=source), source=source, patience=1.0)
+    old = await keeper.token()
+    await keeper.aclose()
+    with pytest.raises(ConfigurationError, match="closed"):
+        await keeper.token(old)
+    assert len(source.refused) == 1
+
+
 async def test_closing_waits_a_little_for_a_token_and_tells_who_waits(monkeypatch):
     class Hanging:
         async def token(self, refused):
@@ -805,7 +885,7 @@ async def test_what_a_source_gives_is_looked_at():
         Token(access="t", expires_at=datetime(2030, 1, 1))  # noqa: DTZ001
 
 
-@pytest.mark.parametrize("failure", [OSError("canary"), TimeoutError()])
+@pytest.mark.parametrize("failure", [OSError("canary"), TimeoutError(), asyncio.CancelledError()])
 async def test_a_source_that_fails_is_told_as_such(failure):
     class Broken:
         async def token(self, refused):
@@ -846,7 +926,7 @@ async def test_nobody_waits_for_an_early_renewal(caplog, end):
                 await asyncio.sleep(0.01 if end else 0.6)
             # It is not tried again at once.
             assert source.calls == 2
-            assert "could not be renewed early" in caplog.text
+            assert caplog.text.count("could not be renewed early") == 1
 
 
 # Several processes.
