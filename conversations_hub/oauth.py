@@ -111,7 +111,8 @@ class OAuthProvider(Provider):
 
     def __attrs_post_init__(self) -> None:
         app = bool(self.client_id and self.client_secret)
-        if not (app or self.token) or app != bool(self.client_id or self.client_secret):
+        given = bool(self.token) or self.source is not None
+        if not (app or given) or app != bool(self.client_id or self.client_secret):
             named = " or ".join(self.env.get("token", ()))
             raise ConfigurationError(
                 f"{type(self).__name__} needs a token ({named}), or a client_id and its "
@@ -320,9 +321,10 @@ def is_plain(text: Any) -> bool:
 
 
 def _end(seconds: Any, now: datetime) -> datetime | None:
-    """Read `expires_in`, which may be missing, and may be a text."""
+    """Read `expires_in`, which may be missing or a text, or 0 or -1 for no end."""
     try:
-        return now + timedelta(seconds=float(seconds))
+        life = timedelta(seconds=float(seconds))
+        return now + life if life > timedelta() else None
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ from conversations_hub.errors import (
     ConfigurationError,
     HubError,
     ProviderError,
-    StatusError,
     TransportError,
 )
 from conversations_hub.oauth import OAuthProvider, TokenRequest, is_plain
@@ -27,6 +25,7 @@ from conversations_hub.tokens import Token, TokenSource
 from conversations_hub.wire import Response
 
 A = TypeVar("A")
+E = TypeVar("E", bound=HubError)
 
 Ask = Callable[[OAuthProvider, TokenRequest], Awaitable[Response]]
 
@@ -193,7 +192,7 @@ class Keeper:
             return await asyncio.shield(task)
         except HubError as error:
             # What is told of one caller is not true of the others.
-            raise copy.copy(error) from error.__cause__
+            raise _twin(error) from error.__cause__
         except asyncio.CancelledError:
             if self._closed and task.cancelled() and not _is_cancelled():
                 raise _closed() from None
@@ -272,6 +271,13 @@ def _closed() -> ConfigurationError:
     return ConfigurationError("this hub is closed; open a new one")
 
 
+def _twin(error: E) -> E:
+    """Return another error of the same kind, whatever its class is made with."""
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    return twin
+
+
 def _is_cancelled() -> bool:
     """Tell whether the present task itself was cancelled, and not what it waits for."""
     task = asyncio.current_task()
@@ -287,8 +293,10 @@ def _works(token: Token, refused: Secret | None) -> bool:
 
 def unsent(error: ProviderError) -> ProviderError:
     """Return what it means for a request that there was no token: it was not sent."""
-    is_sure = isinstance(error, StatusError) and not error.transient
-    if is_sure or (isinstance(error, TransportError) and not error.sent):
+    # Whatever else a source may raise is not about what was asked for.
+    if isinstance(error, AuthenticationError) or (
+        isinstance(error, TransportError) and not error.sent
+    ):
         return error
     told = TransportError(
         f"there is no token: {error.args[0]}",

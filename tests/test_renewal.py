@@ -24,7 +24,9 @@ from conversations_hub import (
     ConversationsHub,
     FileStore,
     MemoryStore,
+    NotFoundError,
     PermissionDeniedError,
+    ProviderError,
     Ref,
     Secret,
     ServerError,
@@ -528,6 +530,16 @@ async def test_where_there_is_no_better_token_one_asks_for_all(serve, more):
     assert paths.count("/oauth/token") == 2
 
 
+@pytest.mark.parametrize("life", [0, -1, "0"])
+async def test_a_token_without_a_life_works_until_it_is_refused(serve, life):
+    """Some servers say so of one that does not end; it is not asked for anew each time."""
+    bot, paths = await served(serve, given(expires_in=life))
+    async with ConversationsHub(bot) as hub:
+        for _ in range(3):
+            await hub.conversation("circuit:1")
+    assert paths.count("/oauth/token") == 1
+
+
 async def test_whoever_waits_together_is_told_each_their_own(serve):
     bot, _ = await served(serve, failing(400))
     async with ConversationsHub(bot) as hub:
@@ -896,6 +908,33 @@ async def test_a_source_that_fails_is_told_as_such(failure):
             TransportError, match=f"source of tokens failed: {type(failure).__name__}"
         ):
             await hub.conversation("clio:1")
+
+
+class VaultError(ProviderError):
+    def __init__(self, vault, why):
+        super().__init__(f"{vault}: {why}")
+
+
+@pytest.mark.parametrize("failure", [NotFoundError("no such secret"), VaultError("v", "sealed")])
+async def test_what_a_source_raises_is_not_about_what_was_asked_for(failure):
+    """Or else a write would be taken for done, since what it deletes is not found."""
+
+    class Broken:
+        async def token(self, refused):
+            raise failure
+
+    async with ConversationsHub(Clio(token=Broken(), base_url="http://127.0.0.1:9")) as hub:
+        with pytest.raises(TransportError, match=f"no token: {failure}"):
+            await hub.conversation("clio:1")
+
+
+async def test_a_source_may_be_an_empty_mapping_too():
+    class Cache(dict):
+        async def token(self, refused):
+            return "t"
+
+    source = Cache()
+    assert Clio(token=source).source is source
 
 
 @pytest.mark.parametrize("end", [ServerError("x"), AuthenticationError("x"), OSError(), None])
