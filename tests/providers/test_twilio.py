@@ -744,6 +744,27 @@ def test_a_region_needs_an_edge():
         Twilio(account_sid=ACCOUNT, auth_token="t", region="ie1")
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"edge": "elsewhere.test/dublin"},
+        {"edge": "dublin", "region": "ie1.elsewhere.test/"},
+        {"edge": "dublin\n"},
+        {"edge": 1},
+    ],
+)
+def test_no_region_or_edge_leads_to_another_host(settings):
+    """Credentials would go there."""
+    with pytest.raises(ConfigurationError, match="no region or edge"):
+        Twilio(account_sid=ACCOUNT, auth_token="t", **settings)
+
+
+def test_a_password_in_an_address_is_not_shown():
+    with pytest.raises(ConfigurationError, match="media_url takes") as caught:
+        Twilio(account_sid=ACCOUNT, auth_token="t", media_url="https://me:canary@media.test/")
+    assert "canary" not in str(caught.value)
+
+
 def test_from_env():
     environ = {
         "TWILIO_ACCOUNT_SID": ACCOUNT,

@@ -42,6 +42,8 @@ PAGES = PageTokenPaging(
 # Some answers have no code; what else was asked, Twilio has accepted on the first page.
 BAD_PAGE_CODES: set[str | None] = {"20001", "21481", "70002", None}
 HOME = "us1"
+# More would lead to another host.
+PLACE = re.compile(r"[A-Za-z0-9-]+")
 CONVERSATION = re.compile(r"CH[0-9a-fA-F]{32}")
 PARTICIPANT = re.compile(r"MB[0-9a-fA-F]{32}")
 USER = re.compile(r"US[0-9a-fA-F]{32}")
@@ -57,12 +59,20 @@ def _host(self: Account) -> URL:
     return URL(f"https://conversations{place}.twilio.com")
 
 
+def _place(value: str | None) -> str | None:
+    if value and not (isinstance(value, str) and PLACE.fullmatch(value)):
+        raise ConfigurationError(f"{value!r} is no region or edge, such as 'ie1' or 'dublin'")
+    return value
+
+
 def _media_url(value: str | URL | None) -> URL | None:
     if value is None:
         return None
     url = URL(value)
     if url.scheme not in {"http", "https"} or not url.host or url.user or url.query_string:
-        raise ConfigurationError(f"media_url {str(value)!r} is no http(s) URL of a place")
+        raise ConfigurationError(
+            "media_url takes http or https, a host and maybe a path, nothing else"
+        )
     return url
 
 
@@ -104,8 +114,8 @@ class Account(Provider):
     api_key_sid: str | None = text_field(None)
     api_key_secret: str | Secret | None = secret_field(None)
     service_sid: str | None = text_field(None)
-    region: str | None = text_field(None)
-    edge: str | None = text_field(None)
+    region: str | None = field(default=None, converter=_place)
+    edge: str | None = field(default=None, converter=_place)
     base_url: URL = base_url_field(Factory(_host, takes_self=True))
     media_url: URL | None = field(default=None, converter=_media_url)
     """Where files are; None is Twilio's own place, or the base URL where that is not Twilio's."""
