@@ -33,6 +33,8 @@ Ask = Callable[[OAuthProvider, TokenRequest], Awaitable[Response]]
 # fails, as long as the old one is good, the next try is so much later.
 EARLY = timedelta(minutes=1)
 LATER = timedelta(seconds=5)
+# A store that did not take a token is tried again so much later.
+AGAIN = timedelta(minutes=1)
 # So many seconds closing waits for a token that is on its way.
 CLOSING = 5.0
 # What can be renewed no more (RFC 6749, section 5.2).
@@ -49,6 +51,11 @@ class Issuer:
     ask: Ask = field(repr=False)
     _unsaved: tuple[Token | None, Token] | None = field(default=None, init=False, repr=False)
     """What the store held, and what it did not take: maybe the only token that works."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the store has not taken the newest token yet."""
+        return self._unsaved is not None
 
     async def token(self, refused: Secret | None) -> Token:
         """Return the token that is kept, or a new one in its place."""
@@ -150,7 +157,9 @@ class Keeper:
             held = self._token
             if held is not None and _works(held, old):
                 if self._is_due() and self._renewing is None:
-                    self._renew(held.access).add_done_callback(self._not_yet)
+                    # What was not kept is first to be kept.
+                    renewed = None if self._is_behind else held.access
+                    self._renew(renewed).add_done_callback(self._not_yet)
                 return held
             task = self._renew(old)
             is_for_this = self._instead_of == old
@@ -197,6 +206,10 @@ class Keeper:
             if self._closed and task.cancelled() and not _is_cancelled():
                 raise _closed() from None
             raise
+
+    @property
+    def _is_behind(self) -> bool:
+        return isinstance(self.source, Issuer) and self.source.is_behind
 
     def _is_due(self) -> bool:
         return self._renew_at is not None and datetime.now(UTC) >= self._renew_at
@@ -260,6 +273,8 @@ class Keeper:
             if token.expires_at is not None:
                 life = token.expires_at - datetime.now(UTC)
                 self._renew_at = token.expires_at - min(EARLY, life / 10)
+            if self._is_behind:
+                self._renew_at = datetime.now(UTC) + AGAIN
 
     def _done(self, task: asyncio.Task[Token]) -> None:
         self._renewing = None

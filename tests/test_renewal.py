@@ -652,6 +652,28 @@ async def test_a_token_that_could_not_be_kept_is_used(serve, caplog):
     assert "was not kept: OSError" in caplog.text
 
 
+async def test_a_store_that_failed_is_tried_again(serve, monkeypatch):
+    """What only one process knows is lost with it, and the old refresh token may be used up."""
+
+    class Flaky(MemoryStore):
+        fails = 2
+
+        async def swap(self, old, new):
+            if self.fails:
+                self.fails -= 1
+                raise OSError("the disk is full")
+            return await MemoryStore.swap(self, old, new)
+
+    monkeypatch.setattr(renewal, "AGAIN", timedelta())
+    bot, paths = await served(serve, given())
+    async with ConversationsHub(evolve(bot, tokens=Flaky())) as hub:
+        for _ in range(4):
+            await hub.conversation("circuit:1")
+            await asyncio.sleep(0.01)
+        assert (await hub[Circuit].tokens.load()).access == Secret("t")
+    assert paths.count("/oauth/token") == 1
+
+
 async def test_a_code_is_not_lost_with_a_store_that_fails(serve):
     """It is good for one token, which is used as long as the hub is open."""
 
