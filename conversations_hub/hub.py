@@ -31,6 +31,7 @@ from conversations_hub.models import (
     Ref,
 )
 from conversations_hub.network import Network
+from conversations_hub.oauth import check_stores
 from conversations_hub.observing import Observer, observers_of
 from conversations_hub.pager import Pager, check_limit
 from conversations_hub.people import Directory
@@ -92,6 +93,7 @@ class ConversationsHub:
                     f"two providers are called {provider.name!r}; give one of them another name="
                 )
             bound[provider.name] = provider.bound(self)
+        check_stores(bound.values())
         watch = Watch(observers_of(observer))
         network = Network(
             session=session,

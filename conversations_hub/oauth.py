@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import combinations
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode
 
@@ -141,6 +142,11 @@ class OAuthProvider(Provider):
     def source(self) -> TokenSource | None:
         """The caller's own source of tokens."""
         return self.token if isinstance(self.token, TokenSource) else None
+
+    @property
+    def app(self) -> tuple[str, str | None]:
+        """Which app it is, and where."""
+        return self._authority, self.client_id
 
     @property
     def first(self) -> Token | None:
@@ -308,6 +314,17 @@ class OAuthProvider(Provider):
 def _query(callback: str) -> dict[str, str]:
     asked = callback.partition("?")[2].partition("#")[0]
     return shy({name: values[-1] for name, values in parse_qs(asked).items()})
+
+
+def check_stores(providers: Iterable[Provider]) -> None:
+    """Refuse one store for two apps, since the token of one would be sent to the other."""
+    apps = [one for one in providers if isinstance(one, OAuthProvider) and one.client_id]
+    for one, other in combinations(apps, 2):
+        if one.tokens == other.tokens and one.app != other.app:
+            raise ConfigurationError(
+                f"{one.name!r} and {other.name!r} keep their tokens in one place, and each would "
+                "be sent the other's; give each a store of its own"
+            )
 
 
 def bearer(token: str | Secret) -> Mapping[str, str]:

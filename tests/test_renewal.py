@@ -173,6 +173,17 @@ def test_a_callback_is_a_text():
         app.authorization_code(URL(f"{CALLBACK}?code=c&state={STATE}"), state=STATE)
 
 
+def test_two_apps_have_two_stores(tmp_path):
+    """Or else the token of one would be sent to the other."""
+    app = {"client_id": "id", "client_secret": "s3cret"}
+    stores = [FileStore(tmp_path / "token.json") for _ in range(3)]
+    clio, circuit = Clio(tokens=stores[0], **app), Circuit(tokens=stores[1], **app)
+    with pytest.raises(ConfigurationError, match="'clio' and 'circuit' keep their tokens in one"):
+        ConversationsHub(clio, circuit)
+    # Two views of one account share its token.
+    ConversationsHub(clio, Clio(name="wide", message_fields=["type"], tokens=stores[2], **app))
+
+
 async def test_who_has_no_token_is_told_where_one_comes_from():
     app = Clio(client_id="id", client_secret="s3cret", base_url="http://127.0.0.1:9/api/v4")
     async with ConversationsHub(app) as hub:
