@@ -319,6 +319,7 @@ def unsent(error: ProviderError) -> ProviderError:
         operation=error.operation,
         sent=False,
     )
+    told.retry_after = error.retry_after
     told.__cause__ = error
     return told
 

@@ -466,9 +466,9 @@ def given(text="t", **more):
     return token
 
 
-def failing(status):
+def failing(status, **headers):
     async def fail(_):
-        return web.Response(status=status)
+        return web.Response(status=status, headers=headers)
 
     return fail
 
@@ -485,6 +485,14 @@ async def test_a_write_without_a_token_was_not_sent(serve, status):
         assert paths == ["/oauth/token"] * 3
         # The account itself was not refused.
         assert hub._transport._accounts["circuit"].pace.recovery is None
+
+
+async def test_a_token_endpoint_says_when_to_come_back(serve):
+    bot, _ = await served(serve, failing(429, **{"Retry-After": "600"}))
+    async with ConversationsHub(bot) as hub:
+        with pytest.raises(TransportError, match="there is no token") as caught:
+            await hub.conversation("circuit:1")
+    assert caught.value.retry_after >= 600
 
 
 @pytest.mark.parametrize("answer", [{"body": b"<html>"}, {"body": b" " * 4096}])
