@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from hmac import compare_digest
 from typing import Any, NoReturn, Self
 from urllib.parse import quote, quote_plus
@@ -72,12 +73,21 @@ def shy(texts: Mapping[str, str]) -> dict[str, str]:
 
 def without(text: str, secrets: Iterable[str]) -> str:
     """Take secrets out of a text, the longest first, since one may be in another."""
-    forms = {form for one in secrets for form in (one, quote(one, safe=""), quote_plus(one))}
+    forms = {form for one in secrets for form in _forms(one)}
     for one in sorted(forms, key=len, reverse=True):
         # What is shorter is found by chance in any text.
         if len(one) > 5:
             text = text.replace(one, HIDDEN)
     return text
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Yield how an answer may have a text: as it is, in a form, in JSON, or as bytes."""
+    yield from (text, quote(text, safe=""), quote_plus(text))
+    for plain in (True, False):
+        inner = json.dumps(text, ensure_ascii=plain)[1:-1]
+        yield from (inner, inner.replace("/", "\\/"))
+    yield text.encode().decode("latin-1")
 
 
 def secret(text: str | Secret) -> Secret:
