@@ -77,10 +77,11 @@ class Account:
             or not isinstance(error, AuthenticationError)
         ):
             raise error
-        sending.has_renewed = True
         new = await self.token(sending, token)
         if new is None or new.access == token.access:
             raise error
+        # Another process may have put it into the store, and long ago.
+        sending.has_renewed = self.keeper.is_new(new)
         return new
 
     def proof(self, token: Token | None) -> Mapping[str, str]:

@@ -51,6 +51,8 @@ class Issuer:
     ask: Ask = field(repr=False)
     _unsaved: tuple[Token | None, Token] | None = field(default=None, init=False, repr=False)
     """What the store held, and what it did not take: maybe the only token that works."""
+    own: Secret | None = field(default=None, init=False, repr=False)
+    """What was issued here last; whatever else the store holds is another process's."""
 
     @property
     def is_behind(self) -> bool:
@@ -128,7 +130,9 @@ class Issuer:
 
     async def _issued(self, asked: TokenRequest, before: Token | None) -> Token:
         response = await self.ask(self.provider, asked)
-        return self.provider.issued(response, datetime.now(UTC), before)
+        new = self.provider.issued(response, datetime.now(UTC), before)
+        self.own = new.access
+        return new
 
 
 @mutable(kw_only=True, eq=False)
@@ -166,6 +170,10 @@ class Keeper:
             found = await self._awaited(task)
             if is_for_this or _works(found, old):
                 return found
+
+    def is_new(self, token: Token) -> bool:
+        """Tell whether there can be no better one: a store may hold one that has ended as well."""
+        return not isinstance(self.source, Issuer) or token.access == self.source.own
 
     async def exchange(self, code: str) -> None:
         """Go on with the token that a user's code is good for."""

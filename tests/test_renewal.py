@@ -520,6 +520,28 @@ async def test_a_write_whose_token_was_refused_was_not_done(serve):
             await hub.send("circuit:1", "hi")
 
 
+async def test_what_another_process_kept_may_have_ended_as_well(serve):
+    """It is no renewal, after which a refusal would be the caller's."""
+    works = {"Bearer old"}
+
+    async def token(request):
+        works.add("Bearer new")
+        return await given("new")(request)
+
+    async def api(request):
+        known = request.headers["Authorization"] in works
+        return web.json_response({"convId": "1", "type": "DIRECT"}, status=200 if known else 401)
+
+    bot, paths = await served(serve, token, api)
+    bot = evolve(bot, tokens=MemoryStore(Token(access="old")))
+    async with ConversationsHub(bot) as hub:
+        await hub.conversation("circuit:1")
+        works.clear()
+        await bot.tokens.swap(Token(access="old"), Token(access="ended"))
+        await hub.conversation("circuit:1")
+    assert paths.count("/oauth/token") == 1
+
+
 async def test_a_call_tries_another_token_once(serve):
     """Whatever else goes wrong between the refusals."""
     statuses = iter([401, 503, 401, 503, 401])
