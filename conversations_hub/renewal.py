@@ -61,6 +61,10 @@ class Issuer:
 
     async def token(self, refused: Secret | None) -> Token:
         """Return the token that is kept, or a new one in its place."""
+        # While somebody renews a token that still works, the others go on with it.
+        _, known = await self._known()
+        if known is not None and _works(known, refused) and not self.is_behind:
+            return known
         async with self.provider.tokens.lock():
             return await self._current(refused)
 
@@ -99,20 +103,24 @@ class Issuer:
             await self.ask(self.provider, self.provider.revoking(other))
 
     async def _current(self, refused: Secret | None) -> Token:
-        held = await self.provider.tokens.load()
-        unsaved = self._unsaved
-        # Whatever somebody else has put into the store since is newer.
-        is_newest = unsaved is not None and unsaved[0] == held
-        known = unsaved[1] if unsaved and is_newest else held or self.provider.first
-        if known is not None:
-            self.provider.hide(known)
-            if _works(known, refused):
-                if is_newest:
-                    await self._kept(held, known)
-                return known
+        held, known = await self._known()
+        if known is not None and _works(known, refused):
+            if self.is_behind:
+                await self._kept(held, known)
+            return known
         new = await self._issued(self.provider.renewing(known), known)
         await self._kept(held, new)
         return new
+
+    async def _known(self) -> tuple[Token | None, Token | None]:
+        """Return what the store holds, and the newest token that there is."""
+        held = await self.provider.tokens.load()
+        if self._unsaved is not None and self._unsaved[0] != held:
+            self._unsaved = None  # what somebody else has put there since is newer
+        known = self._unsaved[1] if self._unsaved else held or self.provider.first
+        if known is not None:
+            self.provider.hide(known)
+        return held, known
 
     async def _kept(self, held: Token | None, new: Token) -> bool:
         """Put a new token into the store; one that it fails to take is good all the same."""

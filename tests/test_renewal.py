@@ -1050,6 +1050,15 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+async def test_nobody_waits_for_a_process_that_renews_what_still_works(serve, tmp_path):
+    store = FileStore(tmp_path / "token.json")
+    await store.swap(None, Token(access="t"))
+    bot, paths = await served(serve, given())
+    async with store.lock(), ConversationsHub(evolve(bot, tokens=store), deadline=1) as hub:
+        assert await hub.conversation("circuit:1")
+    assert "/oauth/token" not in paths
+
+
 async def test_one_refresh_for_all_processes(tmp_path):
     """A refresh token that rotates, used twice, would end all of them."""
     async with emulated("circuit", refresh_tokens="rotating") as emulator:
