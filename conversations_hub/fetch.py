@@ -93,8 +93,10 @@ class Fetcher:
             found = await self._answered(provider, call, operation)
             if not isinstance(found, Outcome):
                 return found
-            if found.happened is not False and await self._memory.claimed(
-                found, attempt, before, name
+            # What is looked for under its own name was changed, and is nobody's to claim.
+            if found.happened is not False and (
+                not Write(call=call, attempt=attempt).wrote(found.value)
+                or await self._memory.claimed(found, attempt, before, name)
             ):
                 return found
             if found.happened is False:
