@@ -116,7 +116,7 @@ class PageTokenPaging:
     def after(self, request: Request, answer: Answer[Any]) -> Request | None:
         """Return the request with the link's token in place."""
         link = dig(answer.envelope, self.link)
-        seen = request.note.get(SEEN_COUNT, 0) + answer.count
+        seen = (_noted(request, SEEN_COUNT) or 0) + answer.count
         expected = self._expected(request, answer, link)
         if link is MISSING or link is None:
             self._ended(request, answer, link, seen, expected)
@@ -135,7 +135,7 @@ class PageTokenPaging:
         A list may grow behind the walk. What is no more than the page's own number is no total,
         unless it is the last page.
         """
-        before: int | None = request.note.get(EXPECTED)
+        before = _noted(request, EXPECTED)
         total = dig(answer.envelope, self.total or ())
         if not isinstance(total, int) or (
             total <= answer.count and link is not MISSING and link is not None
@@ -206,6 +206,14 @@ class PageTokenPaging:
             return query
         ours = request.raw_query_without({self.token})
         return "&".join(filter(None, [ours, f"{self.token}={token}"]))
+
+
+def _noted(request: Request, name: str) -> int | None:
+    """Return a number of the walk's memory, which a checkpoint may have brought."""
+    number = request.note.get(name)
+    if number is None or isinstance(number, int):
+        return number
+    raise PagingError("the walk's memory is damaged; start the walk anew")
 
 
 def _origin(url: URL) -> tuple[str, str | None, int | None]:
