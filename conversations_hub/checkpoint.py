@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -49,8 +49,8 @@ class Place:
     """The last items before it, to find it by if its cursor expires."""
     had: frozenset[str] = frozenset()
     """What was delivered and will come once more."""
-    steps: tuple[int, ...] = ()
-    """The last requests before it, to which no page leads back."""
+    steps: Callable[[], tuple[int, ...]] = tuple
+    """The requests before it, to which no page leads back; there are many, for few who ask."""
 
 
 @frozen(kw_only=True)
@@ -76,17 +76,18 @@ class SavedWalk:
             note={} if request is None else request.note,
             taken=tuple(sorted(place.had)),
             trail=place.trail,
-            steps=tuple(f"{step:x}" for step in place.steps),
+            steps=tuple(f"{step:x}" for step in place.steps()),
             window=SavedWindow.of(window) if window else None,
         )
 
     def place(self, first: Request, base: URL) -> Place:
         """Return where the walk goes on, which asks like the first request."""
+        steps = tuple(int(step, 16) for step in self.steps)
         return Place(
             request=absolute(self, first, base),
             trail=self.trail,
             had=frozenset(self.taken),
-            steps=tuple(int(step, 16) for step in self.steps),
+            steps=lambda: steps,
         )
 
 

@@ -9,7 +9,7 @@ from attrs import field, mutable
 
 LATEST = 10_000
 
-FEW = 10
+MANY = 1000
 """So many steps are remembered by a checkpoint."""
 
 
@@ -24,7 +24,7 @@ class Trodden:
     _known: set[int] = field(factory=set, init=False)
     _order: deque[int] = field(factory=deque, init=False)
     _far: int | None = field(default=None, init=False)
-    _count: int = field(default=0, init=False)
+    count: int = field(default=0, init=False)
     _next: int = field(default=LATEST, init=False)
 
     def __contains__(self, step: int) -> bool:
@@ -38,17 +38,11 @@ class Trodden:
         self._order.append(step)
         if len(self._order) > LATEST:
             self._known.discard(self._order.popleft())
-        self._count += 1
-        if self._count == self._next:
+        self.count += 1
+        if self.count == self._next:
             self._far, self._next = step, self._next * 2
 
-    @property
-    def last(self) -> tuple[int, ...]:
-        """The last few steps, the latest first."""
-        return tuple(islice(reversed(self._order), FEW))
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._known.clear()
-        self._order.clear()
-        self._far, self._count, self._next = None, 0, LATEST
+    def first(self, count: int) -> tuple[int, ...]:
+        """Return the latest of the first so many steps, in turn."""
+        end = max(0, len(self._order) - (self.count - count))
+        return tuple(islice(self._order, max(0, end - MANY), end))

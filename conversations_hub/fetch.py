@@ -12,6 +12,7 @@ from attrs import evolve, field, frozen, mutable
 from conversations_hub.checkpoint import Place
 from conversations_hub.errors import (
     ConfigurationError,
+    CursorExpiredError,
     HubError,
     NotFoundError,
     PagingError,
@@ -92,8 +93,10 @@ class Fetcher:
             found = await self._answered(provider, call, operation)
             if not isinstance(found, Outcome):
                 return found
-            if found.happened is not False and await self._memory.claimed(
-                found, attempt, before, name
+            # What is looked for under its own name was changed, and is nobody's to claim.
+            if found.happened is not False and (
+                not Write(call=call, attempt=attempt).wrote(found.value)
+                or await self._memory.claimed(found, attempt, before, name)
             ):
                 return found
             if found.happened is False:
@@ -159,7 +162,7 @@ class Fetcher:
                     raise
                 # It said yes, which is not taken back because of what the yes leads to.
                 raise TranslationError(f"the answer is of no use: {error.args[0]}") from error
-        except (TranslationError, PagingError) as error:
+        except (TranslationError, PagingError, CursorExpiredError) as error:
             raise placed(error, provider, operation)  # noqa: B904 - the same error
 
     async def batch(self, listing: Listing[T], request: Request) -> Batch[T]:
@@ -176,7 +179,7 @@ class Fetcher:
             response = evolve(response, keep_raw=False)
         try:
             page = listing.read(request, response)
-        except (TranslationError, PagingError) as error:
+        except (TranslationError, PagingError, CursorExpiredError) as error:
             raise placed(error, provider, operation)  # noqa: B904 - the same error
         onward = page.next
         if listing.enough is not None and page.items and listing.enough(page.items):

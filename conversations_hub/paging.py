@@ -11,9 +11,9 @@ from attrs import frozen
 from yarl import URL
 
 from conversations_hub.arguments import named
-from conversations_hub.errors import PagingError
+from conversations_hub.errors import CursorExpiredError, PagingError
 from conversations_hub.reading import Answer
-from conversations_hub.wire import SEEN_COUNT, Request
+from conversations_hub.wire import EXPECTED, SEEN_COUNT, Request
 
 MISSING: Any = object()
 
@@ -105,6 +105,8 @@ class PageTokenPaging:
     """Where the answer may say how many records the list has."""
     size: str | None = None
     """The parameter that says how many records make a full page."""
+    counted: bool = False
+    """Pages are counted from a top that moves: where records go away, others slip by."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -114,16 +116,48 @@ class PageTokenPaging:
     def after(self, request: Request, answer: Answer[Any]) -> Request | None:
         """Return the request with the link's token in place."""
         link = dig(answer.envelope, self.link)
-        seen = request.note.get(SEEN_COUNT, 0) + answer.count
+        seen = (_noted(request, SEEN_COUNT) or 0) + answer.count
+        expected = self._expected(request, answer, link)
         if link is MISSING or link is None:
-            self._ended(request, answer, link, seen)
+            self._ended(request, answer, link, seen, expected)
             return None
         if not isinstance(link, str):
             raise PagingError(f"{'.'.join(self.link)} is not a link")
         onward = request.with_raw_query(self._with(request, self._query(request, link)))
-        return onward.with_note(**{SEEN_COUNT: seen}) if self.total else onward
+        if self.total is None:
+            return onward
+        known = {} if expected is None else {EXPECTED: expected}
+        return onward.with_note(**{SEEN_COUNT: seen}, **known)
 
-    def _ended(self, request: Request, answer: Answer[Any], link: Any, seen: int) -> None:
+    def _expected(self, request: Request, answer: Answer[Any], link: Any) -> int | None:
+        """Return how many records the walk is to come by, as far as it is told.
+
+        A list may grow behind the walk. What is no more than the page's own number is no total,
+        unless it is the last page.
+        """
+        before = _noted(request, EXPECTED)
+        total = dig(answer.envelope, self.total or ())
+        if not isinstance(total, int) or (
+            total <= answer.count and link is not MISSING and link is not None
+        ):
+            return before
+        if before is None or (self.counted and total >= before):
+            return total
+        if self.counted:
+            raise CursorExpiredError(
+                "records went away while they were counted, and others may have slipped by; start "
+                "the walk anew"
+            )
+        return min(total, before)
+
+    def _ended(
+        self,
+        request: Request,
+        answer: Answer[Any],
+        link: Any,
+        seen: int,
+        expected: int | None,
+    ) -> None:
         """Doubt an end that the answer itself does not bear out."""
         if link is MISSING and not self.silent_end:
             raise PagingError(f"the answer does not say {'.'.join(self.link)}")
@@ -131,9 +165,8 @@ class PageTokenPaging:
             return
         if dig(answer.envelope, self.link[:-1]) is MISSING:
             raise PagingError("a full page does not say whether there is more")
-        total = dig(answer.envelope, self.total)
-        if isinstance(total, int) and total > seen:
-            raise PagingError(f"the list ends after {seen} of {total} records")
+        if expected is not None and expected > seen:
+            raise PagingError(f"the list ends after {seen} of {expected} records")
 
     def _full(self, request: Request) -> int:
         size = request.query.get(self.size or "", "")
@@ -173,6 +206,14 @@ class PageTokenPaging:
             return query
         ours = request.raw_query_without({self.token})
         return "&".join(filter(None, [ours, f"{self.token}={token}"]))
+
+
+def _noted(request: Request, name: str) -> int | None:
+    """Return a number of the walk's memory, which a checkpoint may have brought."""
+    number = request.note.get(name)
+    if number is None or isinstance(number, int):
+        return number
+    raise PagingError("the walk's memory is damaged; start the walk anew")
 
 
 def _origin(url: URL) -> tuple[str, str | None, int | None]:

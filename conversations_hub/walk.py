@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -93,7 +94,7 @@ class Walk(Generic[T]):
     def go_on_at(self, place: Place) -> None:
         """Go on where a checkpoint was taken."""
         self.next, self.trail, self.had = place.request, place.trail, place.had
-        for step in reversed(place.steps):
+        for step in place.steps():
             self._asked.add(step)
 
     def place(self, request: Request | None) -> Place:
@@ -103,7 +104,8 @@ class Walk(Generic[T]):
         if self.listing.sort_key is not None:
             # Nothing of it was delivered before it was read to its end.
             return Place(request=request and self.listing.request, had=self.had)
-        return Place(request=request, trail=self.trail, had=self.had, steps=self._asked.last)
+        steps = partial(self._asked.first, self._asked.count)
+        return Place(request=request, trail=self.trail, had=self.had, steps=steps)
 
     async def step(self) -> Batch[T]:
         """Return the next page; after an error the next step asks for the same page again."""
@@ -177,7 +179,7 @@ class Walk(Generic[T]):
         moves = self.listing.moving and self.listing.repeats
         if self.company is None and self.listing.sort_key is None and not moves:
             self._sought = self.place(self.next)
-        self._asked.clear()
+        self._asked = Trodden()
         self.next = self.listing.request
 
     def _behind(self, sought: Place, batch: Batch[T]) -> Batch[T]:

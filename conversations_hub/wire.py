@@ -160,9 +160,11 @@ def upload(thing: Any) -> Upload:
 
 SEEN_COUNT = "seen_count"
 """What a note calls the number of records on the pages before."""
+EXPECTED = "expected"
+"""What a note calls the number of records that the list is thought to have."""
 TOTAL = "total"
 """What a note calls the number of records that the page before told of."""
-SUMS = frozenset({SEEN_COUNT, TOTAL})
+SUMS = frozenset({SEEN_COUNT, EXPECTED, TOTAL})
 
 
 def address(text: str) -> URL:

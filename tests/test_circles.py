@@ -2,7 +2,7 @@ from itertools import chain, count, cycle, islice
 
 import pytest
 
-from conversations_hub.circles import LATEST, Trodden
+from conversations_hub.circles import LATEST, MANY, Trodden
 
 
 def steps_until_told(steps):
@@ -33,5 +33,18 @@ def test_no_circle_is_seen_where_none_is_and_little_is_kept():
         assert step not in trodden
         trodden.add(step)
     assert len(trodden._known) == len(trodden._order) == LATEST
-    trodden.clear()
-    assert 99_999 not in trodden
+
+
+def test_the_way_to_a_place_is_known_when_others_have_gone_on():
+    trodden = Trodden()
+    assert trodden.first(0) == ()
+    for step in range(50):
+        trodden.add(step)
+        trodden.add(0)
+    assert trodden.first(0) == ()
+    assert trodden.first(30) == tuple(range(30))
+    for step in range(50, LATEST + 20):
+        trodden.add(step)
+    assert trodden.first(30) == tuple(range(20, 30))
+    assert trodden.first(10) == ()
+    assert trodden.first(trodden.count) == tuple(range(LATEST + 20))[-MANY:]

@@ -140,6 +140,12 @@ def test_a_link_without_its_token_is_an_error():
         TOKEN.after(FIRST, answer(meta={"paging": {"next": "https://api.test/v1/things?a=1"}}))
 
 
+@pytest.mark.parametrize("name", ["seen_count", "expected"])
+def test_a_damaged_memory_is_a_paging_error(name):
+    with pytest.raises(PagingError, match="damaged"):
+        TOKEN.after(FIRST.with_note(**{name: "x"}), answer(meta={"paging": {}, "records": 2}))
+
+
 @pytest.mark.parametrize(
     ("records", "meta", "seen"),
     [

@@ -27,7 +27,7 @@ from conversations_hub import (
 )
 from conversations_hub import transport as transport_module
 from conversations_hub.recipes import Question
-from conversations_hub.writing import after
+from conversations_hub.writing import after, compared
 from interrupting import outcome
 from support import Scribe
 
@@ -373,6 +373,23 @@ async def test_what_was_changed_meanwhile_was_not_written_otherwise(desk, hub):
     desk.names["n0"] = "hi"
     await hub.run(changed)
     assert (await caught.value.reconcile).value.ref.id == "n0"
+
+
+async def test_what_was_found_changed_was_not_written_otherwise(desk, hub):
+    """Nobody was told of the change, either."""
+    provider = hub[Scribe]
+    desk.after = [reset, reset]
+    with pytest.raises(AmbiguousWriteError) as sent:
+        await hub.send(WHERE, "hi")
+    note = Message(ref=Ref("acme", "n0"), conversation=WHERE)
+    read = evolve(provider.conversation(note.ref), read=lambda _: note)
+    desk.names["n0"] = "hi"
+    with pytest.raises(AmbiguousWriteError) as changed:
+        await hub.run(
+            evolve(provider.update(note.ref, title="hi"), reconcile=compared(read, lambda _: True))
+        )
+    assert (await changed.value.reconcile).value is note
+    assert (await sent.value.reconcile).value.ref == note.ref
 
 
 @pytest.mark.parametrize(

@@ -1180,6 +1180,59 @@ async def test_what_is_written_meanwhile():
             assert set(stored) <= set(found)
 
 
+@pytest.mark.parametrize("taken", [1, 4, 6])
+async def test_what_goes_away_lets_nothing_slip_by(taken):
+    """Counted from the newest, the next page would begin too late: once, the list is read anew."""
+    async with firm() as served:
+        ref = Ref("clio", served.named("In one second"))
+        stored = served.api.store.conversations[int(ref.id)]["messages"]
+        pager = served.hub.messages(ref, order="newest", page_size=4, prefetch=0)
+        found = ids(await pager.collect(limit=taken))
+        del stored[-2]
+        found += ids(await pager.collect(limit=len(stored) // 2))
+        del stored[-2]
+        with pytest.raises(CursorExpiredError, match="slipped by") as caught:
+            await pager.collect(limit=None)
+        assert (caught.value.provider, caught.value.operation) == ("clio", "messages")
+        found += ids(await served.hub.resume(pager.checkpoint()).collect(limit=None))
+        assert len(found) == len(set(found))
+        assert found == sorted(found, key=int, reverse=True)
+        assert set(served.api.message_ids(ref.id)) <= set(found)
+
+
+async def test_what_comes_into_a_list_behind_the_walk_is_not_missed():
+    async with firm() as served:
+        first, *_ = await served.hub.conversations().collect(limit=1)
+        await served.hub.archive(first.ref)
+        asked = {"state": ConversationState.OPEN, "page_size": 1, "prefetch": 0}
+        wanted = ids(await served.hub.conversations(**asked).collect(limit=None))
+        pager = served.hub.conversations(**asked)
+        found = ids(await pager.collect(limit=1))
+        await served.hub.unarchive(first.ref)
+        assert found + ids(await pager.collect(limit=None)) == wanted
+
+
+async def test_new_webhooks_bring_none_back():
+    async with firm() as served:
+        clio = served.hub["clio"]
+
+        async def hook(number):
+            await clio.create_webhook(
+                url=f"https://hooks.example/{number}",
+                model="matter",
+                fields="id",
+                events=["updated"],
+            )
+
+        for number in range(4):
+            await hook(number)
+        pager = served.hub.iterate(clio.webhooks(order="newest", page_size=2), prefetch=0)
+        found = await pager.collect(limit=2)
+        await hook(4)
+        found += await pager.collect(limit=None)
+        assert len(found) == len({one.id for one in found}) >= 4
+
+
 def truth_of(api, conversation):
     """Return who is behind each membership, and whether the number stands for another too."""
     memberships = api.store.conversations[int(conversation)]["memberships"]

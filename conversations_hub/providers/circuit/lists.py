@@ -106,6 +106,10 @@ class Communities:
 
     That reaches 355 rows from either end. Where the two do not meet, everything that can be
     reached is delivered, and then a `PagingError` says that it is not everything.
+
+    A page begins with the last row of the one before. Where it does not, rows have come or gone
+    (one that is joined is no longer listed) and others may have been passed: then the list is
+    read again, until nothing moved or nothing is new.
     """
 
     reads: tuple[str, ...] = ()
@@ -118,25 +122,47 @@ class Communities:
                 f"the first and the last {LAST_START + MOST} communities do not meet: "
                 "Circuit cannot list those between; ask with another sort"
             )
-        ids = [one.conv_id for one in answer.records]
+        # A row that came twice takes no other's place.
+        ids = list(dict.fromkeys(one.conv_id for one in answer.records))
+        start, results = int(request.query["startIndex"]), int(request.query["results"])
+        last = start + answer.count - len(answer.records) + len(ids) - 1
+        is_whole = answer.count == len(answer.records)
         met = not {*ids}.isdisjoint(note.get("near", ()))
-        if met or answer.count < int(request.query["results"]):
-            return None
-        seen = list(dict.fromkeys([*note.get("seen", ()), *ids]))
-        start = int(request.query["startIndex"])
+        note |= {
+            "seen": list(dict.fromkeys([*note.get("seen", ()), *ids])),
+            "moved": bool(note.get("moved")) or (is_whole and _moved(note, ids, start)),
+            "last": [last, ids[-1]] if ids and is_whole else None,
+        }
+        if met or answer.count < results:
+            return self._ended(request, note)
         if start < LAST_START:
-            # A row that came twice takes no other's place.
-            rows = answer.count - len(ids) + len({*ids})
-            return self._further(request, start + rows).with_note(**note | {"seen": seen})
+            return self._further(request, last, results).with_note(**note)
         if "near" in note:
-            return request.with_note(**note | {"seen": seen, "apart": True})
+            return request.with_note(**note | {"apart": True})
         other = request.with_query(
             order=OTHER_ORDER[request.query["order"]], startIndex=0, results=MOST
         )
-        return other.with_note(seen=seen, near=seen)
+        return other.with_note(**note | {"near": note["seen"], "last": None})
 
-    def _further(self, request: Request, start: int) -> Request:
+    def _further(self, request: Request, start: int, results: int) -> Request:
         """Return the request from an index on; the last takes all that can be reached."""
         if start < LAST_START:
-            return request.with_query(startIndex=start)
+            return request.with_query(startIndex=start, results=max(results, 2))
         return request.with_query(startIndex=LAST_START, results=MOST)
+
+    def _ended(self, request: Request, note: dict[str, Any]) -> Request | None:
+        """Return the request that begins another pass, if one is needed."""
+        before, seen = note.get("before", ()), note["seen"]
+        if not note["moved"] or (before and {*seen} <= {*before}):
+            return None
+        order = request.query["order"]
+        order = OTHER_ORDER[order] if "near" in note else order
+        return request.with_query(order=order, startIndex=0).with_note(
+            before=list(dict.fromkeys([*before, *seen]))
+        )
+
+
+def _moved(note: dict[str, Any], ids: list[str], start: int) -> bool:
+    """Return whether the last row of the page before is not where it was."""
+    index, id_ = note.get("last") or (start, None)
+    return id_ is not None and ids[index - start :][:1] != [id_]

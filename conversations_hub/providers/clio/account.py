@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from attrs import Factory, field, frozen, mutable
+from attrs import Factory, evolve, field, frozen, mutable
 from yarl import URL
 
 from conversations_hub.allowance import Allowance
@@ -37,6 +37,8 @@ PAGES = PageTokenPaging(
     total=("meta", "records"),
     size="limit",
 )
+# From the newest, pages are counted.
+COUNTED = evolve(PAGES, counted=True)
 # Only said aloud does this order page without end: the default and every other one stop at
 # 10,000 records, and rows move between their pages.
 BY_ID = "id(asc)"

@@ -20,7 +20,13 @@ from conversations_hub.models import (
 )
 from conversations_hub.provider import between, both, operation
 from conversations_hub.providers.clio import changes, fields, payloads, translate
-from conversations_hub.providers.clio.account import BY_ID, PAGES, Account, two_ends
+from conversations_hub.providers.clio.account import (
+    BY_ID,
+    COUNTED,
+    PAGES,
+    Account,
+    two_ends,
+)
 from conversations_hub.providers.clio.conditions import (
     NotModified,
     not_modified,
@@ -235,7 +241,7 @@ class Conversations(Account):
                 payload=payloads.Conversation,
                 items="data",
                 translate=partial(translate.conversation, self.name),
-                paging=PAGES,
+                paging=PAGES if order == BY_ID else COUNTED,
             ),
         )
 

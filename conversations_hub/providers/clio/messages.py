@@ -12,7 +12,14 @@ from attrs import evolve
 from conversations_hub.models import Message, Ref
 from conversations_hub.provider import between, check_order, operation
 from conversations_hub.providers.clio import fields, payloads, translate
-from conversations_hub.providers.clio.account import BY_ID, NEWEST, PAGES, Account, two_ends
+from conversations_hub.providers.clio.account import (
+    BY_ID,
+    COUNTED,
+    NEWEST,
+    PAGES,
+    Account,
+    two_ends,
+)
 from conversations_hub.providers.clio.conditions import NotModified, not_modified, unless
 from conversations_hub.reading import Record, Records
 from conversations_hub.recipes import Call, Listing
@@ -55,11 +62,11 @@ class Messages(Account):
                 payload=payloads.Message,
                 items="data",
                 translate=partial(translate.message, conversation),
-                paging=PAGES,
+                paging=COUNTED if order == "newest" else PAGES,
             ),
             # The API's own "since" is about the conversation, not about its messages.
             keep=between(lambda m: m.sent_at, since, until),
-            # From the newest, pages are counted from a top that moves.
+            # What is written meanwhile moves the pages.
             repeats=order == "newest",
             moving=order == "newest",
             # What is searched may be written anew, and the count stays.

@@ -14,7 +14,13 @@ from conversations_hub.errors import ConfigurationError, TranslationError
 from conversations_hub.models import Ref
 from conversations_hub.provider import between, both, check_order, operation
 from conversations_hub.providers.clio import fields as parts
-from conversations_hub.providers.clio.account import BY_ID, NEWEST, PAGES, Account
+from conversations_hub.providers.clio.account import (
+    BY_ID,
+    COUNTED,
+    NEWEST,
+    PAGES,
+    Account,
+)
 from conversations_hub.providers.clio.conditions import (
     NotModified,
     not_modified,
@@ -31,6 +37,7 @@ from conversations_hub.writing import compared, gone
 
 WEBHOOK = value(Webhook, WORDS, "data")
 WEBHOOKS = values(Webhook, WORDS, "data", PAGES)
+FROM_THE_NEWEST = values(Webhook, WORDS, "data", COUNTED)
 
 
 class Webhooks(Account):
@@ -60,11 +67,13 @@ class Webhooks(Account):
         }
         return Listing(
             request=self.asking("GET", "webhooks.json", query=query),
-            read=WEBHOOKS,
+            read=FROM_THE_NEWEST if order == "newest" else WEBHOOKS,
             keep=both(
                 between(lambda w: w.created_at, created_after, None),
                 between(lambda w: w.updated_at, updated_after, None),
             ),
+            repeats=order == "newest",
+            moving=order == "newest",
         )
 
     @operation
