@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.provider import Provider, json_object, line, secret_field, text_field
 from conversations_hub.secret import Secret, Shy, revealed, shy, without
-from conversations_hub.stores import MemoryStore
+from conversations_hub.stores import FileStore, MemoryStore
 from conversations_hub.tokens import Token, TokenSource, TokenStore
 from conversations_hub.wire import Request, Response
 
@@ -85,13 +86,18 @@ def _token(given: Any) -> Any:
     return Secret(given) if isinstance(given, str) else given
 
 
+def _store(given: TokenStore | str | os.PathLike[str]) -> TokenStore:
+    return FileStore(given) if isinstance(given, str | os.PathLike) else given
+
+
 @frozen(kw_only=True)
 class OAuthProvider(Provider):
     """A provider whose token is given, comes from a source, or is issued to an app.
 
     `token` is a text or a `TokenSource`. Or else an app, known by `client_id` and `client_secret`,
-    is issued tokens; `tokens` is where those of this one account are kept, in memory by default.
-    As long as it is empty, a `token` and a `refresh_token` that were issued elsewhere will do.
+    is issued tokens. `tokens`, a store or the path of a file, is where those of this one account
+    are kept, in memory by default. As long as it is empty, a `token` and a `refresh_token` that
+    were issued elsewhere will do.
     """
 
     api_path: ClassVar[str] = ""
@@ -104,7 +110,9 @@ class OAuthProvider(Provider):
     client_secret: str | Secret | None = secret_field(None)
     redirect_uri: str | None = text_field(None)
     refresh_token: str | Secret | None = secret_field(None)
-    tokens: TokenStore = field(factory=MemoryStore, eq=False, repr=False, validator=_is_store)
+    tokens: TokenStore = field(
+        factory=MemoryStore, converter=_store, eq=False, repr=False, validator=_is_store
+    )
     # One for the provider and its copies in hubs.
     _issued: deque[Secret] = field(
         default=Factory(lambda: deque(maxlen=REMEMBERED)), init=False, eq=False, repr=False

@@ -91,7 +91,7 @@ def _base_url(value: str | URL) -> URL:
     except (TypeError, ValueError):
         url = URL()
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError(f"base_url {str(value)!r} is no http(s) URL with a host")
+        raise ConfigurationError("base_url is no http(s) URL with a host")
     if url.user or url.password or url.query_string or url.fragment:
         raise ConfigurationError("base_url takes a scheme, a host and a path, nothing else")
     return url.with_path(url.path.rstrip("/") or "/")

@@ -127,10 +127,13 @@ class Issuer:
         # Beforehand, since whoever waits for a store may be cancelled.
         self._unsaved = held, new
         try:
-            is_kept = await self.provider.tokens.swap(held, new)
+            store = self.provider.tokens
+            # It may forget to say that it did.
+            is_kept = await store.swap(held, new) or await store.load() == new
         except Exception as error:  # noqa: BLE001 - a store may be anybody's
-            name = self.provider.name
-            log.warning("%s: a token was not kept: %s", name, type(error).__name__)
+            # What ours say holds no secret.
+            why = error if isinstance(error, HubError) else type(error).__name__
+            log.warning("%s: a token was not kept: %s", self.provider.name, why)
             return True
         if is_kept:
             self._unsaved = None
@@ -187,6 +190,12 @@ class Keeper:
         """Go on with the token that a user's code is good for."""
         issuer = self._issuer("authorize")
         self._take(await self._in_time(partial(issuer.exchange, code), sent=True))
+        if issuer.is_behind:
+            raise ConfigurationError(
+                "the token was issued, and works as long as this hub is open, but its store did "
+                "not take it: see to the store, which is tried again each minute",
+                provider=self.provider.name,
+            )
 
     async def revoke(self) -> None:
         """End the token for good."""

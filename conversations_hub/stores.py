@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from attrs import field, frozen, mutable
 
+from conversations_hub.arguments import named
 from conversations_hub.errors import ConfigurationError
 from conversations_hub.tokens import Token, TokenStore
 
@@ -57,6 +58,8 @@ class MemoryStore(TokenStore):
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+        raise ConfigurationError(f"a FileStore is given the path of a file, not {named(path)}")
     return Path(path).absolute()
 
 

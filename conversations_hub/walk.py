@@ -132,7 +132,8 @@ class Walk(Generic[T]):
         place = self.place(request)
         batch = self._without_had(batch)
         self.trail = (*self.trail, *map(key_of, batch.items[-TRAIL:]))[-TRAIL:]
-        self._asked.add(_step(request))
+        for asked in {_step(request), _step(batch.request)}:
+            self._asked.add(asked)
         self._empty = self._empty + 1 if empty else 0
         self.next = batch.next
         if self.company is not None:

@@ -721,7 +721,8 @@ async def test_a_code_is_not_lost_with_a_store_that_fails(serve):
     bot, paths = await served(serve, given())
     user = evolve(bot, tokens=Full(), redirect_uri=CALLBACK)
     async with ConversationsHub(user) as hub:
-        await hub.authorize(Circuit, code="c")
+        with pytest.raises(ConfigurationError, match="store did not take it"):
+            await hub.authorize(Circuit, code="c")
         assert await hub.conversation("circuit:1")
     assert paths.count("/oauth/token") == 1
 
@@ -743,7 +744,8 @@ async def test_what_somebody_else_put_into_a_store_since_is_newer(serve):
     store = Full()
     bot, _ = await served(serve, token, api)
     async with ConversationsHub(evolve(bot, tokens=store, redirect_uri=CALLBACK)) as hub:
-        await hub.authorize(Circuit, code="c")
+        with pytest.raises(ConfigurationError, match="store did not take it"):
+            await hub.authorize(Circuit, code="c")
         assert await hub.conversation("circuit:1")
         assert await MemoryStore.swap(store, None, Token(access="two"))
         works.clear()
@@ -774,7 +776,9 @@ async def test_a_store_that_says_no_is_not_asked_for_ever(serve, keeps):
 
     bot, paths = await served(serve, given(refresh_token="r"))
     async with ConversationsHub(evolve(bot, tokens=Silent(), redirect_uri=CALLBACK)) as hub:
-        await hub.authorize(Circuit, code="c")
+        told = pytest.raises(ConfigurationError, match="did not take it")
+        with contextlib.nullcontext() if keeps else told:
+            await hub.authorize(Circuit, code="c")
         assert await hub.conversation("circuit:1")
     async with ConversationsHub(evolve(bot, tokens=Silent())) as hub:
         assert await hub.conversation("circuit:1")
@@ -1123,3 +1127,38 @@ def test_tokens_are_signed_anew_in_the_middle_of_their_life(monkeypatch):
     assert [signing.scope_of(key) for key in ("app_1", "act_1", "svc_1", "int_1", "1")] == [
         "app", "account", "account", "integration", "app",
     ]  # fmt: skip
+
+
+async def test_a_token_is_fetched_while_all_connections_are_taken():
+    async with emulated("clio") as emulator:
+        hub = await signed_in(emulator, Clio)
+        clio = evolve(hub[Clio], tokens=MemoryStore())
+        await hub.aclose()
+
+        async def hang(request):
+            if "/oauth/" not in request.path:
+                await asyncio.sleep(30)
+
+        async with ConversationsHub(clio, connections=1, timeout=3.0, retries=0) as hub:
+            await hub.authorize(Clio, code=emulator["clio"].oauth.consent(CALLBACK, STATE))
+            emulator.servers["clio"].intercept = hang
+            hanging = asyncio.ensure_future(hub.run(hub.conversation(some(emulator))))
+            await asyncio.sleep(0.05)
+            async with asyncio.timeout(1):
+                await hub.authorize(Clio, code=emulator["clio"].oauth.consent(CALLBACK, STATE))
+            hanging.cancel()
+            await asyncio.wait([hanging])
+
+
+@pytest.mark.parametrize("cls", [Clio, Circuit])
+def test_tokens_may_be_the_path_of_a_file(tmp_path, cls):
+    path = tmp_path / "token.json"
+    app = {"client_id": "id", "client_secret": "s3cret"}
+    assert cls(tokens=path, **app).tokens == cls(tokens=str(path), **app).tokens == FileStore(path)
+    name = cls.__name__.upper()
+    found = cls.from_env({
+        f"{name}_CLIENT_ID": "id", f"{name}_CLIENT_SECRET": "s", f"{name}_TOKENS_FILE": str(path)
+    })  # fmt: skip
+    assert found.tokens == FileStore(path)
+    with pytest.raises(ConfigurationError, match="tokens is a TokenStore"):
+        cls(tokens=7, **app)

@@ -375,3 +375,9 @@ async def test_the_lock_of_a_process_holds_until_it_dies(path):
     await holder.communicate()
     async with asyncio.timeout(10), FileStore(path).lock():
         pass
+
+
+@pytest.mark.parametrize("path", [None, 7, b"token", "a\0b"])
+def test_a_file_has_a_path(path):
+    with pytest.raises(ConfigurationError, match="given the path of a file"):
+        FileStore(path)

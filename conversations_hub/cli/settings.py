@@ -70,7 +70,7 @@ def _account(path: Path, name: str, table: Any) -> Provider:
         raise ConfigurationError(f"{path}: {name} is no table; write [{name}] and settings below")
     settings = {"name": name, **table}
     kind = settings.pop("provider", name)
-    if kind not in PROVIDERS:
+    if not isinstance(kind, str) or kind not in PROVIDERS:
         raise ConfigurationError(
             f"{path}: account {name} needs provider = one of {', '.join(PROVIDERS)}"
         )

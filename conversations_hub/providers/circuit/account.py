@@ -67,6 +67,7 @@ class Account(OAuthProvider):
         "client_secret": ("CIRCUIT_CLIENT_SECRET",),
         "redirect_uri": ("CIRCUIT_REDIRECT_URI",),
         "refresh_token": ("CIRCUIT_REFRESH_TOKEN",),
+        "tokens": ("CIRCUIT_TOKENS_FILE",),
         "scopes": ("CIRCUIT_SCOPES",),
         "domain": ("CIRCUIT_DOMAIN",),
         "me": ("CIRCUIT_USER_ID",),

@@ -89,6 +89,7 @@ class Account(OAuthProvider):
         "client_secret": ("CLIO_CLIENT_SECRET",),
         "redirect_uri": ("CLIO_REDIRECT_URI",),
         "refresh_token": ("CLIO_REFRESH_TOKEN",),
+        "tokens": ("CLIO_TOKENS_FILE",),
         "region": ("CLIO_REGION",),
         "base_url": ("CLIO_BASE_URL",),
     }
