@@ -41,7 +41,7 @@ def loads(text: str | bytes, model: type[T]) -> T:
     """Return the model that `dumps` wrote."""
     try:
         value = json.loads(text)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise ConfigurationError(f"this is no {model.__name__}: not JSON") from cause
     return from_json(value, model)
 

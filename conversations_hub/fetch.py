@@ -266,8 +266,10 @@ def placed(error: ProviderError, provider: Provider, operation: str) -> Provider
     """Say which provider and which operation an error that a pure function raised belongs to.
 
     The frames of what read an answer have people's words among their variables, and are left out.
+    An answer may name a place or a type as it likes, such as by what it was just shown.
     """
     error.provider, error.operation = provider.name, operation
+    error.args = (provider.redact(error.args[0]),)
     one: BaseException | None = error
     while one is not None:
         one.__traceback__, one = None, one.__cause__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -175,11 +176,12 @@ class PageTokenPaging:
     def _query(self, request: Request, link: str) -> str:
         if not link.isascii() or not link.isprintable() or " " in link:
             raise PagingError("the next link is not a URL")
-        try:
+        url, ours = URL(), None
+        with suppress(ValueError):  # which quotes the link, and is to be behind no error of ours
             url = URL(link, encoded=True)
             ours = _origin(url) == _origin(request.url) or self._theirs(url)
-        except ValueError as cause:
-            raise PagingError("the next link is not a URL") from cause
+        if ours is None:
+            raise PagingError("the next link is not a URL")
         if not ours or url.user or url.password:
             raise PagingError(
                 f"the next link leads to {str(url.host)[:100]}, not to {request.url.host}"

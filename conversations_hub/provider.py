@@ -29,6 +29,7 @@ from conversations_hub.errors import (
 )
 from conversations_hub.models import Attachment, Author, Ref
 from conversations_hub.questions import SHARED, File, Questions
+from conversations_hub.raw import decode
 from conversations_hub.recipes import Call, Question, Recipe, Runner
 from conversations_hub.retrying import told_to_wait
 from conversations_hub.secret import Secret, without
@@ -414,7 +415,7 @@ def check_order(order: str | None) -> None:
 def json_object(response: Response) -> Mapping[str, Any]:
     """Return the answer's JSON object, or an empty one where it is anything else."""
     try:
-        value = msgspec.json.decode(response.body)
+        value = decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -17,9 +17,17 @@ def decode(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         try:
-            return _whole(json.loads(body.decode("utf-8", "replace")))
+            return _whole(json.loads(body.decode("utf-8", "replace"), parse_int=_number))
         except ValueError:
             raise cause from None
+
+
+def _number(digits: str) -> float:
+    """Read a whole number; one that Python refuses is beyond all bounds, as 1e999 is."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _whole(value: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
@@ -25,6 +25,9 @@ Part = msgspec.Raw
 ABSENT = Part(b"null")
 
 MEDIA_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,60}(?=;|\s|$)", re.IGNORECASE)
+
+LONG = 10_000
+"""What has more characters than this is not worth remembering."""
 
 # What a translation may stumble over in a payload whose types are right.
 STUMBLES = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
@@ -190,6 +193,25 @@ def translated(translate: Callable[[P, Raw | None], T], record: P, raw: Raw | No
         raise TranslationError(f"{error.args[0]}, in {at}", path=f"{at}.{error.path}") from error
     except STUMBLES as cause:
         raise TranslationError(f"{type(cause).__name__} at {at}", path=at) from cause
+
+
+def remembered(most: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Remember what comes again and again, as `lru_cache` does; of what is long, the last alone.
+
+    Whoever answers may make each of them as long as a page.
+    """
+
+    def of(read: Callable[..., T]) -> Callable[..., T]:
+        @lru_cache(maxsize=most)
+        @wraps(read)
+        def anew(*told: Any) -> T:
+            if sum(len(one if isinstance(one, str | bytes) else repr(one)) for one in told) > LONG:
+                anew.cache_clear()
+            return read(*told)
+
+        return anew
+
+    return of
 
 
 def convert(value: Any, payload: type[P], at: str) -> P:

@@ -61,9 +61,10 @@ ABANDONED = {"CancelledError", "GeneratorExit"}
 
 @define(eq=False)
 class OpenSpan:
-    """A span that has begun, and the context that was there before."""
+    """A span that has begun, its context, and what leads back to the one before."""
 
     span: Span
+    within: context.Context
     token: Any
 
 
@@ -128,7 +129,8 @@ class OpenTelemetry:
     ) -> None:
         """Begin a span within the current one, and make it the current one of this task."""
         span = self._tracer.start_span(name, kind=kind, attributes=told)
-        self._open[key] = OpenSpan(span, context.attach(trace.set_span_in_context(span)))
+        within = trace.set_span_in_context(span)
+        self._open[key] = OpenSpan(span, within, context.attach(within))
 
     def _end(self, key: tuple[int, int], told: Mapping[str, Value], error: str | None) -> None:
         """End a span; of what went wrong only the class is told, since messages have words."""
@@ -144,7 +146,7 @@ class OpenTelemetry:
             if not error.isdecimal():
                 span.add_event("exception", {"exception.type": error})
         # A coroutine that nobody awaits any more is closed elsewhere, where it is not current.
-        if trace.get_current_span() is span:
+        if context.get_current() is open_span.within:
             context.detach(open_span.token)
         span.end()
 

@@ -198,8 +198,9 @@ class Watch:
     ) -> Iterator[None]:
         calling = CALLING.get() or Calling(next(NUMBERS))
         calling.requests += 1
-        # What lies elsewhere may be known by an address that is secret.
-        url = request.place if provider else str(request.url.origin())
+        # What lies elsewhere may be known by an address that is secret; and whoever redirects may
+        # put what it was just shown into one of ours.
+        url = provider.redact(request.place) if provider else str(request.url.origin())
         began = RequestBegan(
             provider=provider.name if provider else None,
             operation=operation,

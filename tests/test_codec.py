@@ -33,7 +33,9 @@ def test_refs_and_times_are_plain_text():
     assert value["ref"] == "clio:42"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"ref": 1}', '{"ref": "nothing"}', "{}"])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"ref": 1}', '{"ref": "nothing"}', "{}", "[" * 100_000], ids=range(6)
+)
 def test_what_is_no_model_says_so(text):
     with pytest.raises(ConfigurationError, match="no Message"):
         codec.loads(text, Message)

@@ -13,7 +13,7 @@ from conversations_hub import (
     UnsupportedError,
     Upload,
 )
-from conversations_hub.provider import Problem, between, both, secret_field
+from conversations_hub.provider import Problem, between, both, json_object, secret_field
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response
 from support import Acme
@@ -125,6 +125,13 @@ def test_no_secret_gets_into_an_error(said):
     provider = Telling(token="canary-token")
     error = provider.error_for("x", provider.get("things"), Response(status=400))
     assert "canary" not in f"{error} {error.code}"
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\xf0\x9f"])
+def test_half_an_emoji_in_a_refusal_costs_none_of_it(half):
+    """An API that repeats what it was sent may cut it anywhere."""
+    said = json_object(Response(status=400, body=b'{"code": 7, "message": "%s"}' % half))
+    assert said["code"] == 7
 
 
 def test_what_a_secret_is_sent_as_is_one_too():

@@ -38,6 +38,12 @@ def test_numbers_that_json_does_not_know_are_still_there():
     assert raw["half"] == "\ufffd"
 
 
+def test_a_number_that_python_refuses_to_read_costs_no_neighbour_its_raw():
+    source = Source(b'[{"n": %s}, {"n": 1}]' % (b"9" * 5000))
+    assert Raw(source, 1)["n"] == 1
+    assert Raw(source, 0)["n"] == float("inf")
+
+
 def test_a_record_alone_is_the_same_and_holds_on_to_nothing_else():
     source = Source(PAGE, ("items",))
     raws = [Raw(source, 0), Raw(source, 1)]
@@ -52,6 +58,7 @@ def test_a_record_alone_is_the_same_and_holds_on_to_nothing_else():
 @pytest.mark.parametrize(
     "body",
     [
+        pytest.param(b'[{"n": -%s}]' % (b"9" * 5000), id="a number that Python refuses to read"),
         pytest.param(b'[{"n": 1%s}]' % (b"0" * 30), id="a number beyond 64 bits"),
         pytest.param(b'[{"n": 1e999}]', id="a number beyond floats"),
         pytest.param(b'[{"n": "\\ud83d"}]', id="half an emoji"),

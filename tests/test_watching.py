@@ -21,7 +21,7 @@ from conversations_hub.watching import ASKING, CALLING, UNWATCHED, Watch
 from conversations_hub.wire import Request
 from support import Acme
 
-ACME = Acme(token="canary", base_url="https://acme.example/v1")
+ACME = Acme(token="canary-token", base_url="https://acme.example/v1")
 REQUEST = ACME.get("things", "1", query={"secret": "canary"})
 
 
@@ -141,6 +141,7 @@ def test_a_request_outside_of_any_call_has_a_number_too(watch, events):
     [
         pytest.param(ACME, "https://u:p@h/a?token=canary#b", "https://h/a", id="an account's"),
         pytest.param(ACME, "https://h/a/ann%40work", "https://h/a/***", id="somebody's address"),
+        pytest.param(ACME, "https://h/a/canary-token/b", "https://h/a/***/b", id="a credential"),
         pytest.param(None, "https://u:p@h/canary?token=canary", "https://h", id="elsewhere"),
     ],
 )
@@ -165,7 +166,7 @@ def test_bytes_are_counted_where_they_are_known(watch, events, changes, size):
     assert events[0].sent == size
 
 
-@pytest.mark.parametrize("told", ["a\nb", "ü", "x" * 201, "", None, "Bearer-canary", "a b"])
+@pytest.mark.parametrize("told", ["a\nb", "ü", "x" * 201, "", None, "Bearer-canary-token", "a b"])
 def test_what_cannot_be_an_id_is_none(watch, events, told):
     with watch.request(ACME, REQUEST, "send", 1):
         watch.answered(200, {"X-Request-Id": told} if told is not None else {}, None)

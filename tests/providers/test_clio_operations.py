@@ -805,6 +805,12 @@ def test_a_webhook_that_is_only_alike_is_in_doubt(changed):
     assert (outcome.happened, outcome.value.id) == (None, "155")
 
 
+def test_a_webhook_without_a_number_is_an_error_of_ours():
+    post, _ = walked(CLIO.create_webhook(**HOOK), [{"id": 152}])
+    with pytest.raises(TranslationError, match="no number"):
+        walked(post.reconcile(NOW), page({**hook(155), "id": "a"}))
+
+
 def test_one_event_is_not_taken_for_its_letters():
     assert json.loads(CLIO.update_webhook(1, events="created").request.body) == {
         "data": {"events": ["created"]}

@@ -1,6 +1,9 @@
 """What callers pass on from others: ids, texts and addresses that mean no good."""
 
 import inspect
+import json
+import time
+import tracemalloc
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -10,16 +13,20 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 from aiohttp import web
 
+import losses
 from contract import CANARY, built
 from conversations_hub import (
     Attachment,
     ConversationsHub,
     HubError,
     Ref,
+    TranslationError,
     Upload,
 )
+from conversations_hub.network import ERROR_SIZE
 from conversations_hub.providers import PROVIDERS, load
 from conversations_hub.recipes import Recipe
+from conversations_hub.wire import Response
 from providers.test_operations import operations
 
 everybody = pytest.mark.parametrize("name", PROVIDERS)
@@ -194,3 +201,43 @@ async def test_no_address_of_a_file_gets_credentials_elsewhere(name, serve):
         told = one.headers.get("Authorization", " ").partition(" ")[2]
         assert CANARY not in told + b64decode(f"{told}===").decode("latin-1")
     assert any("Authorization" in one.headers for one in home.asked)
+
+
+@everybody
+def test_a_refusal_that_speaks_at_length_is_read_at_once(name):
+    provider = built(load(name))
+    request, words = provider.conversation(Ref(name, "1")).request, "a" * ERROR_SIZE
+    body = {"message": words, "error": {"message": words}, "errorDescription": words}
+    response = Response(status=400, body=json.dumps(body).encode())
+    start = time.perf_counter()
+    provider.instead(request, provider.error_for("x", request, response))
+    assert time.perf_counter() - start < 2
+
+
+def lengthened(value, text):
+    """Make every text in a value this one."""
+    if isinstance(value, dict):
+        return {key: lengthened(inner, text) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [lengthened(inner, text) for inner in value]
+    return text if isinstance(value, str) else value
+
+
+@everybody
+def test_nobody_is_remembered_at_length(name):
+    """Each record names somebody else, in so many words."""
+    read, before = losses.reader(name, "message"), 0
+    payloads = list(losses.samples(name, "message").values())[:5]
+    people = {"author", "sender", "receivers", "creatorId", "participant_sid"}
+    for n in range(40):
+        if n == 10:
+            tracemalloc.start()
+            before = tracemalloc.get_traced_memory()[0]
+        for payload in payloads:
+            text = f"{n}" + "x" * 20_000
+            changes = {key: lengthened(payload[key], text) for key in people & payload.keys()}
+            with suppress(TranslationError):
+                read(payload | changes)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 600_000

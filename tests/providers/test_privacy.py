@@ -258,6 +258,37 @@ async def test_an_echo_of_the_credentials_is_not_passed_on(name, statuses):
     assert shown.holds(*secrets) == {}
 
 
+def echoes(secret, host):
+    """Return good answers whose odd places repeat a credential: types, and links to the rest."""
+    yield lambda: web.Response(body=b"<html>", headers={"Content-Type": f"text/{secret}"})
+    for link in (
+        f"http://{secret}/x?PageToken=1&page_token=1",
+        f"http://{secret}:{secret}@{host}/x?PageToken=1&page_token=1",
+        f"http://{host}/{secret}?PageToken=1&page_token=1",
+        f"http://[{secret}]/",
+        f"http://h:{secret}/",
+        f"{secret}://x/",
+    ):
+        meta = {"next_page_url": link, "paging": {"next": link}}
+        yield partial(json_response, {"data": [], "conversations": [], "meta": meta})
+
+
+@everybody
+async def test_an_echo_in_a_good_answer_is_not_passed_on(name):
+    with watching() as shown:
+        async with emulated(name, retries=0, observer=shown.event) as (hub, provider, server, _):
+            secrets, count = secrets_of(provider), 0
+            for secret in secrets:
+                for answer in echoes(secret, provider.base_url.authority):
+                    server.intercept = lambda _, answer=answer: answer()
+                    with pytest.raises(ProviderError) as caught:
+                        await hub.conversations().collect(limit=None)
+                    count += 1
+                    shown.error(caught.value)
+    assert count >= 7
+    assert shown.holds(*secrets) == {}
+
+
 async def reset(request):
     request.transport.abort()
     return web.Response()

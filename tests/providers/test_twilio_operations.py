@@ -1040,6 +1040,8 @@ EMAIL = {"projected_address": "a"}
         ({"Configuration.Filters": ("a", "b")}, {"configuration": {"filters": ["b", "a"]}}, True),
         ({"Configuration.Filters": ("a",)}, {"configuration": {"filters": ["a", "b"]}}, False),
         ({"Configuration.Filters": ("",)}, {"configuration": {"filters": []}}, True),
+        ({"Configuration.Filters": ("a",)}, {"configuration": {"filters": ["a", 7]}}, False),
+        ({"Configuration.Filters": ("a",)}, {"configuration": {"filters": 7}}, False),
         ({"Configuration.Triggers": ("a",)}, {"configuration": {"filters": ["a"]}}, True),
         ({"Configuration.Triggers": ("a",)}, {"configuration": {"triggers": ["a"]}}, True),
         ({"Configuration.Triggers": ("a",)}, {"configuration": {"triggers": ["b"]}}, False),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin
 
@@ -26,6 +25,7 @@ from conversations_hub.models import (
 from conversations_hub.providers.circuit import events, payloads
 from conversations_hub.providers.circuit.markup import shown
 from conversations_hub.raw import Raw
+from conversations_hub.reading import remembered
 
 # An enum's member is looked up anew each time; here it matters.
 SENT = MessageState.SENT
@@ -146,7 +146,7 @@ def moment(milliseconds: int | None) -> datetime | None:
 
 
 # The same few people write most of a conversation.
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _sort(  # noqa: PLR0917 - a cache knows arguments by their places
     provider: str,
     type_: str | None,

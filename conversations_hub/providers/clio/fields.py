@@ -38,7 +38,8 @@ _FIELD = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
 _NAMED = re.compile(r"(\w+)(?:\{([^{}]*)\})?")
 _OF_PEOPLE = re.compile(r"\b(?:sender|receivers)\b(?P<braces>\{[^{}]*\})?")
-_REFUSED = re.compile(r"(\w+)\W* is not a valid field")
+# From the beginning of a word, since from each of its letters a long one would take minutes.
+_REFUSED = re.compile(r"\b(\w+)\W* is not a valid field")
 
 
 @mutable

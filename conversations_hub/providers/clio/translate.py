@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from conversations_hub.models import (
@@ -21,7 +20,7 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.clio import payloads
 from conversations_hub.raw import Raw
-from conversations_hub.reading import part
+from conversations_hub.reading import part, remembered
 from conversations_hub.wire import utc
 
 # An enum's member is looked up anew each time; here it matters.
@@ -101,7 +100,7 @@ def participant(conversation: Ref, payload: payloads.Membership, raw: Raw | None
 
 
 # The same few people write and receive most of a conversation.
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def author(provider: str, conversation: str, person: payloads.Person) -> Author:
     """Translate a person; without a type, the number means somebody in this conversation alone."""
     sort, role, _ = _type(person)
@@ -135,7 +134,7 @@ def people(
 
 
 # Most messages of a conversation go from the same few people to the same few others.
-@lru_cache(maxsize=512)
+@remembered(512)
 def _around(
     provider: str, asked: str, thread: bytes, sender: bytes, receivers: bytes
 ) -> tuple[Ref, str | None, Direction, Author | None, tuple[Author, ...]]:

@@ -196,11 +196,18 @@ class Webhooks(Account):
 
         return newer(
             self.webhooks(order="newest"),
-            lambda w: int(w.id),
+            _number,
             newest,
             lambda w: _is_as(w, alike),
             judged,
         )
+
+
+def _number(webhook: Webhook) -> int:
+    try:
+        return int(webhook.id)
+    except ValueError as cause:
+        raise TranslationError("a webhook's id is no number", path="data[].id") from cause
 
 
 def _given(

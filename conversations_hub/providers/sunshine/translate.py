@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from conversations_hub.html_text import plain
@@ -22,7 +21,7 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.sunshine import payloads
 from conversations_hub.raw import Raw
-from conversations_hub.reading import part
+from conversations_hub.reading import part, remembered
 from conversations_hub.wire import utc
 
 # An enum's member is looked up anew each time; here it matters.
@@ -127,7 +126,7 @@ def _agent(metadata: Mapping[str, Any]) -> str | None:
 
 
 # The same few people write most of a conversation.
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _sender(
     provider: str, told: bytes, agent: str | None, happened: bool
 ) -> tuple[Direction, Author | None]:

@@ -170,7 +170,8 @@ def _same(name: str, wanted: Any, found: Any) -> bool:
         return True  # which is how a value is taken away
     if isinstance(wanted, str | int):
         return bool(found == wanted)
-    return sorted(found or ("",)) == sorted(wanted)
+    several = found or ("",)
+    return isinstance(several, list | tuple) and sorted(map(str, several)) == sorted(wanted)
 
 
 def _files(payload: Mapping[str, Any]) -> list[str | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -25,6 +24,7 @@ from conversations_hub.models import (
 )
 from conversations_hub.providers.twilio import payloads
 from conversations_hub.raw import Raw
+from conversations_hub.reading import remembered
 from conversations_hub.wire import utc
 
 # An enum's member is looked up anew each time; here it matters.
@@ -140,7 +140,7 @@ def _role(identity: str | None, binding: payloads.Binding) -> Role:
 
 
 # The same few people write most of a conversation.
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _sender(
     provider: str, author: str | None, participant: str | None
 ) -> tuple[Direction, Author | None]:
