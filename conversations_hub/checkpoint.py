@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -11,6 +11,7 @@ from attrs import field, frozen
 from yarl import URL
 
 from conversations_hub import models
+from conversations_hub.circles import Way
 from conversations_hub.errors import CheckpointError, ConfigurationError
 from conversations_hub.models import Ref
 from conversations_hub.recipes import Question
@@ -49,8 +50,8 @@ class Place:
     """The last items before it, to find it by if its cursor expires."""
     had: frozenset[str] = frozenset()
     """What was delivered and will come once more."""
-    steps: Callable[[], tuple[int, ...]] = tuple
-    """The requests before it, to which no page leads back; there are many, for few who ask."""
+    way: Way = field(factory=Way)
+    """The requests before it, to which no page leads back."""
 
 
 @frozen(kw_only=True)
@@ -64,6 +65,8 @@ class SavedWalk:
     trail: tuple[str, ...] = ()
     # In words, since not everybody reads numbers of that many digits.
     steps: tuple[str, ...] = ()
+    far: str | None = None
+    count: int = 0
     window: SavedWindow | None = None
 
     @classmethod
@@ -76,18 +79,23 @@ class SavedWalk:
             note={} if request is None else request.note,
             taken=tuple(sorted(place.had)),
             trail=place.trail,
-            steps=tuple(f"{step:x}" for step in place.steps()),
+            steps=tuple(f"{step:x}" for step in place.way.last),
+            far=None if place.way.far is None else f"{place.way.far:x}",
+            count=place.way.count,
             window=SavedWindow.of(window) if window else None,
         )
 
     def place(self, first: Request, base: URL) -> Place:
         """Return where the walk goes on, which asks like the first request."""
-        steps = tuple(int(step, 16) for step in self.steps)
         return Place(
             request=absolute(self, first, base),
             trail=self.trail,
             had=frozenset(self.taken),
-            steps=lambda: steps,
+            way=Way(
+                count=max(0, self.count),
+                far=None if self.far is None else int(self.far, 16),
+                last=tuple(int(step, 16) for step in self.steps),
+            ),
         )
 
 

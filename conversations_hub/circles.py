@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from typing import Self
 
-from attrs import field, mutable
+from attrs import field, frozen, mutable
 
 LATEST = 10_000
+FEW = 50
+"""So many of the latest steps are remembered by a checkpoint."""
+FIRST_FAR = 16
 
-MANY = 1000
-"""So many steps are remembered by a checkpoint."""
+
+@frozen
+class Way:
+    """What a checkpoint remembers of the steps before it."""
+
+    count: int = 0
+    far: int | None = None
+    last: tuple[int, ...] = ()
+    """The latest first."""
 
 
 @mutable
@@ -24,8 +35,19 @@ class Trodden:
     _known: set[int] = field(factory=set, init=False)
     _order: deque[int] = field(factory=deque, init=False)
     _far: int | None = field(default=None, init=False)
-    count: int = field(default=0, init=False)
-    _next: int = field(default=LATEST, init=False)
+    _count: int = field(default=0, init=False)
+    _next: int = field(default=FIRST_FAR, init=False)
+
+    @classmethod
+    def after(cls, way: Way) -> Self:
+        """Return the steps that a checkpoint remembers."""
+        trodden = cls()
+        for step in reversed(way.last):
+            trodden.add(step)
+        trodden._far, trodden._count, trodden._next = way.far, way.count, FIRST_FAR
+        while trodden._next <= way.count:
+            trodden._next *= 2
+        return trodden
 
     def __contains__(self, step: int) -> bool:
         return step in self._known or step == self._far
@@ -38,11 +60,11 @@ class Trodden:
         self._order.append(step)
         if len(self._order) > LATEST:
             self._known.discard(self._order.popleft())
-        self.count += 1
-        if self.count == self._next:
+        self._count += 1
+        if self._count == self._next:
             self._far, self._next = step, self._next * 2
 
-    def first(self, count: int) -> tuple[int, ...]:
-        """Return the latest of the first so many steps, in turn."""
-        end = max(0, len(self._order) - (self.count - count))
-        return tuple(islice(self._order, max(0, end - MANY), end))
+    @property
+    def way(self) -> Way:
+        """What a checkpoint is to remember."""
+        return Way(self._count, self._far, tuple(islice(reversed(self._order), FEW)))

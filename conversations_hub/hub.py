@@ -436,6 +436,8 @@ class ConversationsHub:
 
         The code is in the address that `authorization_url` sent the browser to, see
         `authorization_code`. It is good for one try: where its answer is lost, send the user again.
+        Raises `ConfigurationError` where the store did not take the token, which works until the
+        hub is closed.
         """
         check("code", code, str)
         code = Shy(code)
@@ -601,8 +603,8 @@ class ConversationsHub:
             return self._chosen(key.provider if isinstance(key, Ref) else key)
         providers = list(self._fetcher.providers.values())
         if attachment.url and "://" in attachment.url.partition("?")[0]:
-            origin = Request.of(attachment.url).url.origin()
-            providers = [p for p in providers if origin in p.origins]
+            url = Request.of(attachment.url).url
+            providers = [p for p in providers if p.owns(url)]
             if not providers:
                 return None
         if len(providers) == 1:

@@ -22,7 +22,6 @@ from conversations_hub.errors import (
     TransportError,
 )
 from conversations_hub.oauth import OAuthProvider, TokenRequest
-from conversations_hub.provider import Provider
 from conversations_hub.sending import Sending
 from conversations_hub.watching import Watch
 from conversations_hub.wire import Request, Response, purged
@@ -40,7 +39,7 @@ ERROR_SIZE = 65_536
 # aiohttp's errors quote addresses with their passwords and queries.
 UNTOLD = re.compile(r"(?<=://)[^\s/?#]*@|[?#]\S+")
 # Those about garbled answers quote them: a header, a line of what may be people's words.
-QUOTED = re.compile(r"[:\s]*(?<!message=)(\bb)?['\"].*", re.DOTALL)
+QUOTED = re.compile(r"[:\s]{0,9}(?<!message=)(\bb)?['\"].*", re.DOTALL)
 
 
 @mutable(kw_only=True)
@@ -142,7 +141,6 @@ class Network:
             except BROKEN as error:
                 _let_go_of(self._own)
                 response = self.no_answer(sending, error)
-                response.__cause__ = harmless(error)
             except BaseException as error:  # noqa: BLE001 - raised again
                 # Nor of those below, which are left out.
                 raise error.with_traceback(None)  # noqa: B904 - the same error
@@ -159,10 +157,9 @@ class Network:
         sending.begin()
         try:
             with self.watch.request(provider, asked.request, asked.operation, sending.attempt):
-                response: Response | Exception = await self._posted(provider, asked)
+                response: Response | Exception = await self._posted(asked, sending)
         except BROKEN as error:
             response = self.no_answer(sending, error)
-            response.__cause__ = harmless(error)
         except BaseException as error:  # noqa: BLE001 - raised again
             # Among the variables of the frames below is what is sent.
             raise error.with_traceback(None)  # noqa: B904 - the same error
@@ -193,7 +190,11 @@ class Network:
         )
 
     def no_answer(self, sending: Sending, error: Exception) -> TransportError:
-        """Return what it means that a request was not answered."""
+        """Return what it means that a request was not answered.
+
+        To be raised where the error itself is none of its context, since that may carry requests
+        and proxies, credentials and all.
+        """
         request, provider = sending.request, sending.provider
         sent = not isinstance(error, NOT_SENT)
         timed_out = sent and isinstance(error, TimeoutError)
@@ -203,13 +204,16 @@ class Network:
             what = told or f"no whole answer within {self.timeout:g} s"
         else:
             what = provider.redact(_said(error)) if provider else _said(error)
-        return TransportError(
+        failed = TransportError(
             f"{request.method} {request.place}: {what}; check base_url, the network and any proxy",
             provider=sending.name,
             operation=sending.operation,
             sent=sent,
             timed_out=timed_out,
         )
+        kind = TimeoutError if isinstance(error, TimeoutError) else aiohttp.ClientError
+        failed.__cause__ = kind(what)
+        return failed
 
     async def _response(
         self, sending: Sending, proof: Mapping[str, str], body: Any, *, is_counted: bool
@@ -233,12 +237,10 @@ class Network:
             proxy=self.proxy,
             ssl=self.ssl,
         ) as answer:
-            content = await self._content(answer, sending.name, sending.operation)
+            content = await self.content(answer, sending)
         return Response(status=answer.status, body=content, headers=answer.headers)
 
-    async def _content(
-        self, answer: aiohttp.ClientResponse, name: str | None, operation: str
-    ) -> bytes:
+    async def content(self, answer: aiohttp.ClientResponse, sending: Sending) -> bytes:
         """Read an answer, decompressed, to its end; of a refusal, the beginning will do."""
         seen = self.watch.answered(answer.status, answer.headers, answer.version)
         blocks: list[bytes] = []
@@ -252,14 +254,14 @@ class Network:
                 raise TooLargeError(
                     f"an answer of more than {self.answer_limit} bytes; ask for smaller pages "
                     "with page_size=, or give the hub a greater answer_limit=",
-                    provider=name,
-                    operation=operation,
+                    provider=sending.name,
+                    operation=sending.operation,
                 )
         if seen is not None:
             seen.received = size
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
-    async def _posted(self, provider: Provider, asked: TokenRequest) -> Response:
+    async def _posted(self, asked: TokenRequest, sending: Sending) -> Response:
         async with self.opened().post(
             asked.url,
             data=asked.form,
@@ -274,7 +276,7 @@ class Network:
             proxy=self.proxy,
             ssl=self.ssl,
         ) as answer:
-            content = await self._content(answer, provider.name, "token")
+            content = await self.content(answer, sending)
         return Response(status=answer.status, body=content, headers=dict(answer.headers))
 
     async def _body(self, request: Request, files: ExitStack) -> Any:
@@ -372,13 +374,3 @@ def _said(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
         text = QUOTED.sub("", text)
     return UNTOLD.sub("", f"{type(error).__name__.strip('_')}: {' '.join(text.split())}")
-
-
-def harmless(error: Exception) -> Exception:
-    """Return the error without what aiohttp's carry: requests and proxies, credentials and all.
-
-    So do the frames that it went through.
-    """
-    if isinstance(error, aiohttp.ClientError):
-        return aiohttp.ClientError(_said(error))
-    return type(error)(*error.args)

@@ -38,6 +38,7 @@ from conversations_hub.wire import (
     Request,
     Response,
     Upload,
+    origin_of,
     path_segment,
     purged,
     query_text,
@@ -229,6 +230,10 @@ class Provider(Questions):
     def origins(self) -> frozenset[URL]:
         """The places that get the credentials."""
         return frozenset({self.base_url.origin()})
+
+    def owns(self, url: URL) -> bool:
+        """Tell whether a URL leads to where the credentials may go."""
+        return origin_of(url) in {origin_of(one) for one in self.origins}
 
     def address(self, attachment: Attachment) -> Request | Call[Request]:
         """Return where a file is, resolved against the place where the provider is.

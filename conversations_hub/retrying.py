@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from conversations_hub.errors import ProviderError
     from conversations_hub.wire import Response
 
+# In seconds; who asks for more than a day is asked again after one.
+LONGEST = 86_400.0
+
 
 def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | None:
     """Read a `Retry-After` header: seconds, or a date (RFC 9110, section 10.2.3)."""
@@ -19,13 +22,13 @@ def seconds_to_wait(header: str | None, now: datetime | None = None) -> float | 
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
-        return float(text)
+        return min(float(text), LONGEST)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (moment - (now or datetime.now(UTC))).total_seconds()), LONGEST)
 
 
 def told_to_wait(response: Response) -> float | None:

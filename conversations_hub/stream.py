@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import field, mutable
 
 from conversations_hub.errors import TransportError
-from conversations_hub.network import BROKEN, harmless
+from conversations_hub.network import BROKEN
 from conversations_hub.watching import Watch
 
 if TYPE_CHECKING:
@@ -70,14 +70,16 @@ class Stream:
         """
         if self.answer is None:
             return b""
-        time = asyncio.get_running_loop().time
+        failed, time = None, asyncio.get_running_loop().time
         begun = time()
         try:
             chunk = await self.answer.content.readany()
             self._check_speed(len(chunk), time() - begun)
         except BROKEN as error:
-            raise self.failed(error) from harmless(error)
-        return chunk
+            failed = self.failed(error)
+        else:
+            return chunk
+        raise failed
 
     def close(self) -> None:
         """Let go of the connection, read to its end or not."""

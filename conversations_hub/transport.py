@@ -24,7 +24,7 @@ from conversations_hub.errors import (
     TransportError,
     class_for,
 )
-from conversations_hub.network import BROKEN, ERROR_SIZE, Network, harmless
+from conversations_hub.network import BROKEN, Network
 from conversations_hub.oauth import OAuthProvider, TokenRequest
 from conversations_hub.provider import Provider
 from conversations_hub.renewal import Keeper, keeper_of
@@ -264,7 +264,7 @@ class Transport:
             await self._follow(stream, sending, account, accept)
         except BROKEN as error:
             stream.close()
-            failed, cause = self.network.no_answer(sending, error), harmless(error)
+            failed = self.network.no_answer(sending, error)
         except BaseException as error:  # noqa: BLE001 - raised again
             stream.close()
             # Among the variables of the frames below is what is sent.
@@ -272,7 +272,7 @@ class Transport:
         else:
             return stream
         # Here, since the error of before knows what was sent.
-        raise failed from cause
+        raise failed
 
     async def _follow(
         self, stream: Stream, sending: Sending, account: Account | None, accept: str
@@ -282,9 +282,7 @@ class Transport:
         request, hops = sending.request, HOPS
         token: Token | None = None
         while True:
-            owner = (
-                account if account and request.url.origin() in account.provider.origins else None
-            )
+            owner = account if account and account.provider.owns(request.url) else None
             provider = owner.provider if owner else None
             proof: Mapping[str, str] = {}
             is_counted = False
@@ -301,14 +299,15 @@ class Transport:
                     stream.answer = await self.network.get(request, accept, proof, is_counted)
                     stream.tell(self.watch)
             response = Response(status=stream.answer.status, headers=dict(stream.answer.headers))
-            onward = _moved(request, response, sending.operation) if hops else None
+            onward = _moved(request, response, sending.operation, provider) if hops else None
             if onward is not None:
                 stream.drop()
                 request, hops = onward, hops - 1
                 continue
             if 200 <= response.status < 300:
                 return
-            response = evolve(response, body=await stream.answer.content.read(ERROR_SIZE))
+            body = await self.network.content(stream.answer, sending)
+            response = evolve(response, body=body)
             # Whoever waits for a token, or for a turn, holds no connection.
             stream.drop()
             error = _refusal(provider, sending.operation, request, response)
@@ -320,7 +319,7 @@ class Transport:
 def _check_origin(provider: Provider, sending: Sending) -> None:
     """Refuse a recipe that was made for another place, where the credentials are not to go."""
     origin = sending.request.url.origin()
-    if origin == provider.base_url.origin() or origin in provider.origins:
+    if origin == provider.base_url.origin() or provider.owns(origin):
         return
     raise ConfigurationError(
         f"this recipe leads to {origin}, and this hub's {provider.name!r} is "
@@ -346,11 +345,20 @@ def _may_repeat(sending: Sending, error: ProviderError) -> bool:
     )
 
 
-def _moved(request: Request, response: Response, operation: str) -> Request | None:
+def _moved(
+    request: Request, response: Response, operation: str, provider: Provider | None
+) -> Request | None:
     """Return the request for where an answer leads on, if it does."""
     place = response.header("Location")
     if response.status not in REDIRECTS or place is None:
         return None
+    if provider is not None and provider.redact(place) != place:
+        raise TransportError(
+            f"{request.place} redirects to an address with a credential in it, which is not "
+            "followed",
+            provider=provider.name,
+            operation=operation,
+        )
     try:
         url = request.url.join(address(place))
         host = url.host

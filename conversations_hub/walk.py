@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from functools import partial
 from hashlib import blake2b
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -94,8 +93,7 @@ class Walk(Generic[T]):
     def go_on_at(self, place: Place) -> None:
         """Go on where a checkpoint was taken."""
         self.next, self.trail, self.had = place.request, place.trail, place.had
-        for step in place.steps():
-            self._asked.add(step)
+        self._asked = Trodden.after(place.way)
 
     def place(self, request: Request | None) -> Place:
         """Return where a checkpoint goes on whose walk would ask this next."""
@@ -104,8 +102,7 @@ class Walk(Generic[T]):
         if self.listing.sort_key is not None:
             # Nothing of it was delivered before it was read to its end.
             return Place(request=request and self.listing.request, had=self.had)
-        steps = partial(self._asked.first, self._asked.count)
-        return Place(request=request, trail=self.trail, had=self.had, steps=steps)
+        return Place(request=request, trail=self.trail, had=self.had, way=self._asked.way)
 
     async def step(self) -> Batch[T]:
         """Return the next page; after an error the next step asks for the same page again."""

@@ -188,6 +188,11 @@ def place_of(url: URL) -> str:
     return str(bare.with_user(None) if bare.absolute else bare)
 
 
+def origin_of(url: URL) -> URL:
+    """Return the scheme, host and port of a URL, which may be written in several ways."""
+    return URL(str(url.origin()))
+
+
 @frozen(kw_only=True)
 class Request:
     """One HTTP request without credentials.

@@ -13,7 +13,7 @@ from conversations_hub.wire import Response
 
 CANARY = "canary0secret"
 # Arguments that are checked or have a better default than ours.
-PLAIN = {"base_url", "region", "edge", "domain"}
+PLAIN = {"base_url", "region", "edge", "domain", "tokens"}
 
 
 def built(cls):

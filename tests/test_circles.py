@@ -2,7 +2,7 @@ from itertools import chain, count, cycle, islice
 
 import pytest
 
-from conversations_hub.circles import LATEST, MANY, Trodden
+from conversations_hub.circles import FEW, FIRST_FAR, LATEST, Trodden, Way
 
 
 def steps_until_told(steps):
@@ -35,16 +35,28 @@ def test_no_circle_is_seen_where_none_is_and_little_is_kept():
     assert len(trodden._known) == len(trodden._order) == LATEST
 
 
-def test_the_way_to_a_place_is_known_when_others_have_gone_on():
-    trodden = Trodden()
-    assert trodden.first(0) == ()
-    for step in range(50):
+@pytest.mark.parametrize("each", [1, 7, FEW, 1000])
+@pytest.mark.parametrize(("before", "length"), [(0, 1), (3, 40), (10, 300), (2000, 900)])
+def test_a_circle_is_seen_by_those_who_go_on_after_one_another(before, length, each):
+    """Each takes along what the checkpoint of the one before remembers."""
+    steps = chain(range(before), cycle(range(before, before + length)))
+    way = Way()
+    for number, step in enumerate(islice(steps, 4 * (before + length) + FIRST_FAR)):
+        if number % each == 0:
+            trodden = Trodden.after(way)
+            assert trodden.way == way
+        if step in trodden:
+            return
         trodden.add(step)
-        trodden.add(0)
-    assert trodden.first(0) == ()
-    assert trodden.first(30) == tuple(range(30))
-    for step in range(50, LATEST + 20):
+        way = trodden.way
+    raise AssertionError("it goes round and round")
+
+
+def test_a_checkpoint_of_a_way_without_circles_sees_none():
+    way = Way()
+    for step in range(500):
+        trodden = Trodden.after(way)
+        assert step not in trodden
         trodden.add(step)
-    assert trodden.first(30) == tuple(range(20, 30))
-    assert trodden.first(10) == ()
-    assert trodden.first(trodden.count) == tuple(range(LATEST + 20))[-MANY:]
+        way = trodden.way
+    assert (way.count, way.far, len(way.last)) == (500, 255, FEW)

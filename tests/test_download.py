@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import traceback
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from conversations_hub import (
     Attachment,
@@ -13,6 +14,7 @@ from conversations_hub import (
     ConversationsHub,
     Download,
     NotFoundError,
+    PermissionDeniedError,
     Rate,
     Ref,
     ServerError,
@@ -280,6 +282,47 @@ async def test_a_redirect_to_nowhere(store, hub, place):
     store.faults = [web.Response(status=302, headers={"Location": place}) for _ in range(9)]
     with pytest.raises(TransportError, match="redirects to no address"):
         await hub.download(Attachment(url="/file")).read()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "canary-token://x",
+        "/canary-token/x",
+        "http://canary-token.test/x",
+        "http://127.0.0.1:1/?t=canary%2Dtoken&u=canary-token",
+    ],
+)
+async def test_a_redirect_with_a_credential_in_it_is_not_followed(store, hub, place):
+    """Whoever is shown a credential may not have it carried on, nor into an error."""
+    store.faults = [web.Response(status=302, headers={"Location": place}) for _ in range(9)]
+    with pytest.raises(TransportError, match="with a credential in it") as caught:
+        await hub.download(Attachment(url="/file"), provider="acme").read()
+    trace = traceback.TracebackException.from_exception(caught.value)
+    assert "canary-token" not in "".join(trace.format())
+
+
+async def test_a_refusal_is_read_however_many_pieces_it_comes_in(serve):
+    async def refuse(request):
+        response = web.StreamResponse(status=403)
+        await response.prepare(request)
+        for piece in (b'{"code', b'": "C7"}'):
+            await response.write(piece)
+            await asyncio.sleep(0.02)
+        return response
+
+    async with ConversationsHub(Acme(token="t", base_url=await serve(refuse))) as hub:
+        with pytest.raises(PermissionDeniedError) as caught:
+            await hub.download(Attachment(url="/file")).read()
+    assert caught.value.response.body == b'{"code": "C7"}'
+
+
+async def test_an_error_of_a_body_carries_nothing_of_aiohttps(store, hub):
+    with pytest.raises(TransportError) as caught:
+        await hub.download(Attachment(url="/cut")).read()
+    assert caught.value.__context__ is None
+    assert type(caught.value.__cause__) is ClientError
+    assert caught.value.__cause__.__traceback__ is None
 
 
 async def test_one_proof_is_enough(store, hub):

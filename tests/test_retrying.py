@@ -24,6 +24,8 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
         ("-3", None),
         ("²", None),
         ("Sun, 22 Nov 99999999999 12:00:30 GMT", None),
+        ("9" * 400, 86_400.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header, seconds):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from conversations_hub import ConfigurationError, Upload
-from conversations_hub.wire import Request, Response, instant, path_segment, query_text
+from conversations_hub.wire import Request, Response, instant, origin_of, path_segment, query_text
 from strategies import words
 
 LINK = "http://h/p?fields=id%2Cm%7Bx%7D&PageToken=PT%2Fa%28b%29+c"
@@ -110,3 +110,22 @@ def test_a_sum_is_no_step_of_a_walk():
     request = Request(url=URL("https://a.test/list?token=T"))
     assert request.with_note(seen_count=2).key == request.with_note(seen_count=4).key
     assert request.with_note(seen=["2"]).key != request.with_note(seen=["2", "4"]).key
+
+
+@pytest.mark.parametrize(
+    ("text", "is_same"),
+    [
+        ("https://api.test/a?b", True),
+        ("https://API.Test/", True),
+        ("https://api.test:443/", True),
+        ("https://user@api.test/", True),
+        ("http://api.test/", False),
+        ("http://api.test:443/", False),
+        ("https://api.test:444/", False),
+        ("https://api.test.evil.test/", False),
+        ("https://api.test@evil.test/", False),
+    ],
+)
+def test_one_origin_may_be_written_in_several_ways(text, is_same):
+    url = URL(text, encoded=True)
+    assert (origin_of(url) == URL("https://api.test")) is is_same

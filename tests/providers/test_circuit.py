@@ -569,6 +569,12 @@ def test_communities_beyond_reach_come_from_the_other_end():
         rule.after(end, rows_of(*range(499, 399, -1)))
 
 
+@pytest.mark.parametrize("note", [{"last": 7}, {"seen": 1}, {"near": [None]}, {"moved": "x"}])
+def test_a_damaged_memory_of_communities_is_an_error(note):
+    with pytest.raises(PagingError, match="damaged"):
+        Communities().after(FIRST.with_query(startIndex=0).with_note(**note), rows_of(1))
+
+
 @pytest.mark.parametrize(
     ("envelope", "type_", "onward"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from conversations_hub.errors import PagingError, TranslationError
 from conversations_hub.models import Participant, Ref
 from conversations_hub.paging import CursorPaging
 from conversations_hub.providers.circuit import payloads, translate
+from conversations_hub.providers.circuit.memory import Memory
 from conversations_hub.reading import Answer, Records
 from conversations_hub.recipes import Page
 from conversations_hub.wire import Request, Response
@@ -100,6 +102,29 @@ MOST = 100
 OTHER_ORDER = {"ASCENDING": "DESCENDING", "DESCENDING": "ASCENDING"}
 
 
+class Rows(Memory, frozen=True, omit_defaults=True, kw_only=True):
+    """What a walk through the communities remembers."""
+
+    seen: tuple[str, ...] = ()
+    """The rows of this pass."""
+    near: tuple[str, ...] | None = None
+    """Those of its first end, once it reads from the other."""
+    before: tuple[str, ...] = ()
+    """Those of the passes before this one."""
+    last: tuple[int, str] | None = None
+    """The last row of the page before, and where it was."""
+    moved: bool = False
+    apart: bool = False
+    """The two ends did not meet."""
+
+    def has_moved(self, ids: Sequence[str], start: int) -> bool:
+        """Return whether the last row of the page before is not where it was."""
+        if self.last is None:
+            return False
+        index, id_ = self.last
+        return [*ids[index - start :][:1]] != [id_]
+
+
 @frozen(kw_only=True)
 class Communities:
     """Reads from the start as far as an index may go, then from the other end until both meet.
@@ -116,53 +141,46 @@ class Communities:
 
     def after(self, request: Request, answer: Answer[payloads.Conversation]) -> Request | None:
         """Return the request for the next rows from this end, or the first from the other."""
-        note = dict(request.note)
-        if note.get("apart"):
+        rows = Rows.of(request)
+        if rows.apart:
             raise PagingError(
                 f"the first and the last {LAST_START + MOST} communities do not meet: "
                 "Circuit cannot list those between; ask with another sort"
             )
         # A row that came twice takes no other's place.
-        ids = list(dict.fromkeys(one.conv_id for one in answer.records))
+        ids = tuple(dict.fromkeys(one.conv_id for one in answer.records))
         start, results = int(request.query["startIndex"]), int(request.query["results"])
         last = start + answer.count - len(answer.records) + len(ids) - 1
         is_whole = answer.count == len(answer.records)
-        met = not {*ids}.isdisjoint(note.get("near", ()))
-        note |= {
-            "seen": list(dict.fromkeys([*note.get("seen", ()), *ids])),
-            "moved": bool(note.get("moved")) or (is_whole and _moved(note, ids, start)),
-            "last": [last, ids[-1]] if ids and is_whole else None,
-        }
+        met = rows.near is not None and not {*ids}.isdisjoint(rows.near)
+        rows = rows.but(
+            seen=tuple(dict.fromkeys([*rows.seen, *ids])),
+            moved=rows.moved or (is_whole and rows.has_moved(ids, start)),
+            last=(last, ids[-1]) if ids and is_whole else None,
+        )
         if met or answer.count < results:
-            return self._ended(request, note)
+            return _again(request, rows)
         if start < LAST_START:
-            return self._further(request, last, results).with_note(**note)
-        if "near" in note:
-            return request.with_note(**note | {"apart": True})
-        other = request.with_query(
-            order=OTHER_ORDER[request.query["order"]], startIndex=0, results=MOST
-        )
-        return other.with_note(**note | {"near": note["seen"], "last": None})
-
-    def _further(self, request: Request, start: int, results: int) -> Request:
-        """Return the request from an index on; the last takes all that can be reached."""
-        if start < LAST_START:
-            return request.with_query(startIndex=start, results=max(results, 2))
-        return request.with_query(startIndex=LAST_START, results=MOST)
-
-    def _ended(self, request: Request, note: dict[str, Any]) -> Request | None:
-        """Return the request that begins another pass, if one is needed."""
-        before, seen = note.get("before", ()), note["seen"]
-        if not note["moved"] or (before and {*seen} <= {*before}):
-            return None
-        order = request.query["order"]
-        order = OTHER_ORDER[order] if "near" in note else order
-        return request.with_query(order=order, startIndex=0).with_note(
-            before=list(dict.fromkeys([*before, *seen]))
-        )
+            return rows.leads(_further(request, last, results))
+        if rows.near is not None:
+            return rows.but(apart=True).leads(request)
+        other = OTHER_ORDER[request.query["order"]]
+        behind = rows.but(near=rows.seen, last=None)
+        return behind.leads(request, order=other, startIndex=0, results=MOST)
 
 
-def _moved(note: dict[str, Any], ids: list[str], start: int) -> bool:
-    """Return whether the last row of the page before is not where it was."""
-    index, id_ = note.get("last") or (start, None)
-    return id_ is not None and ids[index - start :][:1] != [id_]
+def _further(request: Request, start: int, results: int) -> Request:
+    """Return the request from an index on; the last takes all that can be reached."""
+    if start < LAST_START:
+        return request.with_query(startIndex=start, results=max(results, 2))
+    return request.with_query(startIndex=LAST_START, results=MOST)
+
+
+def _again(request: Request, rows: Rows) -> Request | None:
+    """Return the request that begins another pass, if one is needed."""
+    if not rows.moved or (rows.before and {*rows.seen} <= {*rows.before}):
+        return None
+    order = request.query["order"]
+    order = OTHER_ORDER[order] if rows.near is not None else order
+    known = tuple(dict.fromkeys([*rows.before, *rows.seen]))
+    return Rows(before=known).leads(request, order=order, startIndex=0)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
-import msgspec
 from attrs import frozen
 
 from conversations_hub.errors import PagingError
-from conversations_hub.wire import QueryValue, Request, instant
+from conversations_hub.providers.circuit.memory import Memory
+from conversations_hub.wire import Request, instant
 
 Row = tuple[int, str]
 """What paging sees of a row: when it was modified, in epoch milliseconds, and its id."""
@@ -31,8 +31,8 @@ RESULTS = re.compile(r"(?:^|&)results=(\d+)")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Place(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Where a walk is: what rides in a request's note."""
+class Place(Memory, frozen=True, omit_defaults=True, kw_only=True):
+    """Where a walk is."""
 
     size: int = 0
     """How many rows were wished for; the request may ask for more."""
@@ -70,19 +70,8 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @classmethod
     def of(cls, request: Request) -> Self:
         """Read a request's note, or begin a walk."""
-        try:
-            place = msgspec.convert(dict(request.note), cls)
-        except msgspec.ValidationError as cause:
-            raise PagingError(f"the walk's memory is damaged: {cause}") from cause
-        return place.but(size=results(request)) if not place.size else place
-
-    def but(self, **changes: Any) -> Self:
-        """Return the place with these changes."""
-        return msgspec.structs.replace(self, **changes)
-
-    def leads(self, request: Request, **query: QueryValue) -> Request:
-        """Return the request with this query and this place as its note."""
-        return request.with_params(query).with_note(**msgspec.to_builtins(self))
+        place = super().of(request)
+        return place if place.size else place.but(size=results(request))
 
 
 def results(request: Request) -> int:
