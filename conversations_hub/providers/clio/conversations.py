@@ -127,7 +127,7 @@ class Conversations(Account):
 
     @operation
     def conversation(self, ref: Ref) -> Call[Conversation]:
-        """Fetch one: `GET /conversations/{id}.json`."""
+        """Fetch a conversation: `GET /conversations/{id}.json`."""
         return Call(request=self._asking("GET", ref), read=self._conversation)
 
     @operation
@@ -138,7 +138,7 @@ class Conversations(Account):
         if_none_match: str | None = None,
         if_modified_since: datetime | None = None,
     ) -> Call[Conversation | NotModified]:
-        """Fetch one unless it is as it was: `GET /conversations/{id}.json`.
+        """Fetch a conversation unless it is unchanged: `GET /conversations/{id}.json`.
 
         The value is `NotModified` where the etag, or the time, is still the right one. An etag
         is found in `raw["etag"]`, its quotes are part of it.
@@ -176,12 +176,12 @@ class Conversations(Account):
 
     @operation
     def archive(self, ref: Ref, *, if_match: str | None = None) -> Call[Conversation]:
-        """Put one away, for the token's user: `PATCH /conversations/{id}.json`."""
+        """Archive a conversation for the token's user: `PATCH /conversations/{id}.json`."""
         return self._change(ref, {"archived": True}, if_match)
 
     @operation
     def unarchive(self, ref: Ref, *, if_match: str | None = None) -> Call[Conversation]:
-        """Bring one back, for the token's user: `PATCH /conversations/{id}.json`."""
+        """Unarchive a conversation for the token's user: `PATCH /conversations/{id}.json`."""
         return self._change(ref, {"archived": False}, if_match)
 
     @operation

@@ -97,7 +97,7 @@ class Letters(Messages, Conversations, Users):
         matter: Ref | str | int | None = None,
         document_version: Ref | str | int | None = None,
     ) -> Call[Conversation]:
-        """Begin a conversation with its first message: `POST /conversation_messages.json`.
+        """Create a conversation with its first message: `POST /conversation_messages.json`.
 
         The title is the subject. Participants are `user/ID` and `contact/ID`, besides the
         token's user.

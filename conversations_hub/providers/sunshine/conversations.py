@@ -87,7 +87,7 @@ class Conversations(Messages):
         icon_url: str | None = None,
         subscribe_sdk_client: bool = False,
     ) -> Call[Conversation]:
-        """Begin a conversation: `POST /conversations`.
+        """Create a conversation: `POST /conversations`.
 
         Between the business and one participant it is direct, else a group, unless `kind` says
         so. A `text` is posted next, and the conversation read again. The key is looked for among

@@ -81,7 +81,7 @@ class Beginnings(Conversations):
         proxy_address: str | None = None,
         webhook_enabled: bool | None = None,
     ) -> Call[Conversation]:
-        """Begin a conversation: `POST /v1/Conversations`.
+        """Create a conversation: `POST /v1/Conversations`.
 
         Each participant and the first words take a request of their own. A key is the unique name:
         a conversation that has it is taken, and what it lacks is added. `proxy_address` is the

@@ -127,7 +127,7 @@ class Conversations(Participants):
 
     @operation
     def close(self, ref: Ref, *, webhook_enabled: bool | None = None) -> Call[Conversation]:
-        """End a conversation, for good: `POST /v1/Conversations/{sid}`."""
+        """Close a conversation for good: `POST /v1/Conversations/{sid}`."""
         return self._changing(ref, {"State": "closed"}, webhook_enabled)
 
     @operation
