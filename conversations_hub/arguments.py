@@ -109,7 +109,7 @@ def _words(hint: Any) -> str:
 
 
 def _word(kind: Any) -> str:
-    return "a list" if _is_list(kind) else WORDS.get(get_origin(kind) or kind, f"a {_called(kind)}")
+    return "a list" if _is_list(kind) else WORDS.get(get_origin(kind) or kind) or _a(_called(kind))
 
 
 def _called(kind: Any) -> str:
@@ -118,7 +118,11 @@ def _called(kind: Any) -> str:
 
 def named(thing: Any) -> str:
     """Write what a thing is for people, without its words, which may be secret."""
-    return "None" if thing is None else f"a {type(thing).__name__}"
+    return "None" if thing is None else _a(type(thing).__name__)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 
 def check_time(**given: Any) -> None:

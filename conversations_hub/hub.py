@@ -16,7 +16,7 @@ import aiohttp
 from attrs import evolve
 
 from conversations_hub import checkpoint as saving
-from conversations_hub.arguments import check
+from conversations_hub.arguments import check, named
 from conversations_hub.bulk import Bulk, Job, Options, Result, pooled
 from conversations_hub.download import Download
 from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
@@ -650,7 +650,7 @@ def _ref(ref: Ref | str) -> Ref:
     if isinstance(ref, Ref):
         return ref
     if not isinstance(ref, str):
-        raise ConfigurationError(f"a {type(ref).__name__} is no reference; give a Ref or its text")
+        raise ConfigurationError(f"{named(ref)} is no reference; give a Ref or its text")
     try:
         return Ref.parse(ref)
     except ValueError as cause:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode
 from attrs import Factory, field, frozen
 from yarl import URL
 
-from conversations_hub.arguments import check
+from conversations_hub.arguments import check, named
 from conversations_hub.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -65,7 +65,7 @@ def _is_token(provider: Any, _: Any, token: Any) -> None:
     text = token.reveal() if isinstance(token, Secret) else None
     if token is not None and text is None and not isinstance(token, TokenSource):
         raise ConfigurationError(
-            f"token is a text or a TokenSource, not a {type(token).__name__}",
+            f"token is a text or a TokenSource, not {named(token)}",
             provider=provider.name,
         )
     if text and not (text.isprintable() and text == text.strip()):
@@ -77,7 +77,7 @@ def _is_token(provider: Any, _: Any, token: Any) -> None:
 def _is_store(provider: Any, _: Any, store: Any) -> None:
     if not isinstance(store, TokenStore):
         raise ConfigurationError(
-            f"tokens is a TokenStore, such as FileStore(path), not a {type(store).__name__}",
+            f"tokens is a TokenStore, such as FileStore(path), not {named(store)}",
             provider=provider.name,
         )
 
@@ -122,9 +122,9 @@ class OAuthProvider(Provider):
         app = bool(self.client_id and self.client_secret)
         given = bool(self.token) or self.source is not None
         if not (app or given) or app != bool(self.client_id or self.client_secret):
-            named = " or ".join(self.env.get("token", ()))
+            variables = " or ".join(self.env.get("token", ()))
             raise ConfigurationError(
-                f"{type(self).__name__} needs a token ({named}), or a client_id and its "
+                f"{type(self).__name__} needs a token ({variables}), or a client_id and its "
                 "client_secret",
                 provider=self.name,
             )

@@ -376,9 +376,10 @@ class Provider(Questions):
         """Return what a refusal is: who refused what, why, and what to do about it."""
         problem = self.problem(request, response)
         kind = problem.kind or class_for(response.status)
-        why = f": {line(self.redact(problem.message), 300)}" if problem.message else ""
+        message = line(self.redact(problem.message), 300).removesuffix(".")
+        why = f": {message}" if message else ""
         told = line(self.redact(problem.code), 100) if problem.code else None
-        code = f" ({told})" if told else ""
+        code = f" ({told})" if told and told != str(response.status) else ""
         remedy = f"; {hint}" if (hint := remedy_for(kind)) else ""
         if 300 <= response.status < 400:
             remedy = (

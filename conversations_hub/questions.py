@@ -35,10 +35,10 @@ class Questions:
     """What comes nearest to a question that the API cannot be asked."""
 
     def unsupported(self, question: str, nearest: str = "") -> UnsupportedError:
-        """Return the error for what the API cannot say, with the nearest thing that it can."""
+        """Return the error for what the API cannot do, with the nearest thing that it can."""
         hint = nearest or self.nearest.get(question, "")
         return UnsupportedError(
-            f"the API of {type(self).__name__} has no way to ask this{f'; {hint}' if hint else ''}",
+            f"{type(self).__name__}'s API cannot do this{f'; {hint}' if hint else ''}",
             provider=getattr(self, "name", None),
             operation=question,
         )

@@ -316,8 +316,8 @@ def _splittable(fetcher: Fetcher, listing: Listing[T]) -> Listing[T]:
         )
     if listing.split is None or listing.beside:
         raise UnsupportedError(
-            f"the API of {type(provider).__name__} gives this list, or it with these filters, one "
-            "page after the other; leave parallel= out",
+            f"{type(provider).__name__}'s API gives this list, at least with these filters, only "
+            "page by page; leave parallel= out",
             provider=provider.name,
             operation=operation,
         )

@@ -83,7 +83,7 @@ def _content(thing: Any) -> Any:
     if isinstance(thing, bytes | Path | AsyncIterable):
         return thing
     raise ConfigurationError(
-        f"a {type(thing).__name__} is no file; give a Path, bytes, an async stream of bytes, or "
+        f"{named(thing)} is no file; give a Path, bytes, an async stream of bytes, or "
         "an Upload with its name"
     )
 

@@ -46,7 +46,7 @@ def test_what_fits(hint, given):
 @pytest.mark.parametrize(
     ("hint", "given", "told"),
     [
-        (str | None, 5, "it is a text, not a int"),
+        (str | None, 5, "it is a text, not an int"),
         (str, None, "it is a text, not None"),
         (str, REF, "it is a text, not a Ref; of a ref, give its id"),
         (Ref, "twilio:CH1", "it is a Ref, not a str; Ref.parse reads its text"),
@@ -61,9 +61,9 @@ def test_what_fits(hint, given):
         (Mapping[str, Any] | None, ["x"], "it is a mapping, not a list"),
         (Iterable[Mapping[str, Any]], "abc", "it is a list, not a str"),
         (Iterable[Ref | str], REF, "it is a list, not a Ref; put it into one"),
-        (Iterable[str], [5], "it is a list, each a text, and a int is in it"),
+        (Iterable[str], [5], "it is a list, each a text, and an int is in it"),
         (Iterable[str] | None, {"a": 1}, "it is a list, not a dict"),
-        (ConversationState, 5, "it is a ConversationState, not a int"),
+        (ConversationState, 5, "it is a ConversationState, not an int"),
     ],
 )
 def test_what_does_not(hint, given, told):

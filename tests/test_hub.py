@@ -304,7 +304,7 @@ async def test_what_is_no_recipe_is_named(hub, wrong):
         await hub.run(wrong)
     with pytest.raises(ConfigurationError, match="listing is a Listing, not "):
         hub.iterate(wrong)
-    with pytest.raises(ConfigurationError, match="attachment is a Attachment, not "):
+    with pytest.raises(ConfigurationError, match="attachment is an Attachment, not "):
         hub.download(wrong)
     with pytest.raises(ConfigurationError, match="is no provider; hand over objects"):
         ConversationsHub(wrong)

@@ -173,9 +173,9 @@ def test_what_is_no_text_is_refused(text):
     """Bytes and numbers would be sent as something else."""
     twilio = Twilio(account_sid="AC1", auth_token="t")
     where = Ref("twilio", "CH1")
-    with pytest.raises(ConfigurationError, match=r"twilio\.send: text is a text, not a "):
+    with pytest.raises(ConfigurationError, match=r"twilio\.send: text is a text, not an? "):
         twilio.send(where, text)
-    with pytest.raises(ConfigurationError, match="id is a text, not a "):
+    with pytest.raises(ConfigurationError, match=r"id is a text, not an? "):
         twilio.delete_message(where, text)
     with pytest.raises(ConfigurationError, match="id is a text, not None"):
         twilio.message(where, None)

@@ -154,7 +154,7 @@ def test_what_comes_back_is_looked_at(query, error, words):
         (Clio, {"client_id": "id"}, "client_secret"),
         (Clio, {"token": "t", "client_secret": "s"}, "client_id"),
         (Clio, {"token": "t", "refresh_token": "r"}, "an app's"),
-        (Clio, {"token": 7}, "a text or a TokenSource, not a int"),
+        (Clio, {"token": 7}, "a text or a TokenSource, not an int"),
         (Clio, {"token": "t\n"}, "token has blanks"),
         (Clio, {"token": "t", "tokens": {}}, "tokens is a TokenStore"),
         (Circuit, {"client_id": "id", "client_secret": "s", "scopes": [7]}, "scopes is a list"),

@@ -477,7 +477,7 @@ async def test_the_error_pickles_without_its_hub(desk, hub):
 
 
 async def test_what_cannot_be_said_is_refused_with_the_nearest_thing(desk, hub):
-    with pytest.raises(UnsupportedError, match=r"acme\.close: .* no way to ask this; delete it"):
+    with pytest.raises(UnsupportedError, match=r"acme\.close: .* cannot do this; delete it"):
         hub.close(WHERE)
     with pytest.raises(UnsupportedError, match=r"acme\.archive"):
         hub.archive(WHERE)

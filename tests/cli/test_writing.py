@@ -121,7 +121,7 @@ def test_a_message_is_deleted(cli, config, twilio):
 def test_what_a_provider_cannot_do_is_told(cli, config, twilio):
     code, out, err = cli("archive", twilio, "--config", config())
     assert (code, out) == (1, "")
-    assert err.startswith("error: twilio.archive: the API of Twilio has no way to ask this; ")
+    assert err.startswith("error: twilio.archive: Twilio's API cannot do this; ")
 
 
 @pytest.mark.parametrize("done", [True, False])

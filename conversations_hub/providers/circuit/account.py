@@ -124,7 +124,7 @@ class Account(OAuthProvider):
         body = json_object(response)
         reasons = body.get("validationErrors")
         said = [body.get("errorDescription"), *(reasons if isinstance(reasons, list) else ())]
-        message = " ".join(str(one) for one in said if one)
+        message = ": ".join(str(one) for one in said if one)
         code = body.get("errorCode")
         return Problem(
             message=message,

@@ -40,8 +40,8 @@ BEGUN: Record[payloads.Sent, int] = Record(
     payload=payloads.Sent, translate=lambda sent, _: sent.conversation.id, item="data"
 )
 NO_KEY = (
-    "idempotency_key: it has no place for one; before you send again, look whether the message "
-    "is there: messages(ref, order='newest')"
+    "leave out idempotency_key=, and before you send again, look whether the message is there: "
+    "messages(ref, order='newest')"
 )
 
 
