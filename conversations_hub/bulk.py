@@ -15,7 +15,6 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from functools import partial
 from math import inf
-from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypedDict, TypeVar
 
 from attrs import define, field, frozen
@@ -279,12 +278,7 @@ class Bulk(AsyncIterator[Result[K, V]]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __del__(self) -> None:

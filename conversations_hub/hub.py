@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import cache, partial
 from math import inf
 from ssl import SSLContext
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp
@@ -157,12 +156,7 @@ class ConversationsHub:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:

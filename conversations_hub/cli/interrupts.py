@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from attrs import field, mutable
@@ -47,12 +47,7 @@ class Interruption:
             self._before = {number: signal.signal(number, self._heard) for number in SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self._timer is not None:
