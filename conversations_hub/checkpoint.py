@@ -142,7 +142,7 @@ def read(value: Any) -> Checkpoint:
 
 
 def _codec() -> Any:
-    # Who saves no place need not wait for cattrs to be imported.
+    # Imported only when a checkpoint is made, since cattrs takes long to import.
     from conversations_hub import codec  # noqa: PLC0415
 
     return codec

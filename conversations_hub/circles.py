@@ -10,7 +10,7 @@ from attrs import field, mutable
 LATEST = 10_000
 
 MANY = 1000
-"""So many steps are remembered by a checkpoint."""
+"""How many steps a checkpoint remembers."""
 
 
 @mutable

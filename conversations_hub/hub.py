@@ -118,7 +118,7 @@ class ConversationsHub:
             keep_raw=keep_raw,
             watch=watch,
         )
-        # Whoever left a loop early and kept the pager leaves nothing running behind the hub.
+        # A pager that is kept after its loop was left early must not outlive the hub.
         self._pagers: weakref.WeakSet[Pager[Any]] = weakref.WeakSet()
         self._downloads: weakref.WeakSet[Download] = weakref.WeakSet()
         self._bulks: weakref.WeakSet[Bulk[Any, Any]] = weakref.WeakSet()
@@ -161,7 +161,7 @@ class ConversationsHub:
 
     async def aclose(self) -> None:
         """Close the connections that were opened here; a second time does nothing."""
-        # Whoever is cancelled while it waits closes the rest all the same.
+        # If one is cancelled while closing, the rest are closed all the same.
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._transport.aclose)
             for pager in self._pagers:

@@ -86,7 +86,7 @@ class RequestEnded(RequestEvent):
     seconds: float
     status: int | None = None
     received: int | None = None
-    """The bytes of the answer's body, if it came; of a download they are still to come."""
+    """The bytes of the answer's body, if it came; None for a download, whose body comes later."""
     request_id: str | None = None
     """The provider's own id of the request, for its support."""
     http_version: str | None = None
@@ -125,7 +125,7 @@ class PageRead(Event):
 
 
 Observer: TypeAlias = Callable[[Event], object]
-"""A function that is told of every event, where it happens; what it raises harms nobody."""
+"""A function that is called with every event, where it happens; what it raises is only logged."""
 
 
 def observers_of(given: Observer | Iterable[Observer] | None) -> tuple[Observer, ...]:

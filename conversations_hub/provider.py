@@ -78,7 +78,7 @@ def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     return ask
 
 
-def _half(provider: Provider, cause: UnicodeEncodeError) -> ConfigurationError:
+def _lone_surrogate(provider: Provider, cause: UnicodeEncodeError) -> ConfigurationError:
     return ConfigurationError(
         f"a text has half of a character in it, {cause.object[cause.start]!r}, and cannot "
         "be sent; take the lone surrogate out",
@@ -105,10 +105,10 @@ def base_url_field(default: Any = NOTHING) -> Any:
 
 def name_field(default: Any = NOTHING) -> Any:
     """Return the field of a provider's name, which refs must be able to carry."""
-    return field(default=default, validator=_is_plain)
+    return field(default=default, validator=_is_name)
 
 
-def _is_plain(_: Any, __: Any, name: str) -> None:
+def _is_name(_: Any, __: Any, name: str) -> None:
     if not isinstance(name, str) or not name or ":" in name:
         raise ConfigurationError(f"{name!r} cannot name a provider; leave out the colon")
 
@@ -178,7 +178,7 @@ class Provider(Questions):
     name: str = name_field()
     base_url: URL = base_url_field()
     rate: Rate | None = field(default=None, validator=is_rate)
-    """How fast the account may be asked, in each hub; as fast as it answers by default."""
+    """How fast each hub may ask the account; by default, as fast as it answers."""
     _runner: Runner | None = field(default=None, init=False, eq=False, repr=False)
 
     @classmethod
@@ -194,7 +194,7 @@ class Provider(Questions):
 
     @classmethod
     def required_variables(cls) -> tuple[str, ...]:
-        """Return the variables that show that somebody means this provider."""
+        """Return the variables of which one must be set for `ConversationsHub.from_env`."""
         return next(iter(cls.env.values()), ())
 
     @classmethod
@@ -244,7 +244,7 @@ class Provider(Questions):
         return Request.of(place)
 
     def auth_headers(self) -> Mapping[str, str]:
-        """Return the headers that prove who asks; they are added when a request is sent."""
+        """Return the headers with the credentials; they are added when a request is sent."""
         return {}
 
     def rates(self, request: Request) -> Mapping[str, Rate]:  # noqa: ARG002
@@ -252,7 +252,7 @@ class Provider(Questions):
         return {"": self.rate} if self.rate is not None else {}
 
     def allowance(self, response: Response, now: datetime) -> Allowance | None:  # noqa: ARG002
-        """Return what an answer says of that; `now` is by the provider's clock."""
+        """Return what an answer says may still be asked; `now` is by the provider's clock."""
         return None
 
     def problem(self, request: Request, response: Response) -> Problem:  # noqa: ARG002
@@ -295,7 +295,7 @@ class Provider(Questions):
             path = "/".join([base.raw_path.rstrip("/"), *map(path_segment, segments)])
             text = query_text(query) if query else ""
         except UnicodeEncodeError as cause:
-            raise _half(self, cause) from cause
+            raise _lone_surrogate(self, cause) from cause
         return URL(f"{base.origin()}{path}" + (f"?{text}" if text else ""), encoded=True)
 
     def ask(
@@ -320,7 +320,7 @@ class Provider(Questions):
     ) -> tuple[bytes | None, Mapping[str, str]]:
         """Return a body and its headers; `ConfigurationError` for what no request can carry.
 
-        Who asks something else first has it refused here before that.
+        A call of several requests makes its body first: what is refused asks nothing.
         """
         try:
             if json is not None:
@@ -328,7 +328,7 @@ class Provider(Questions):
             if form is not None:
                 return query_text(form).encode(), {"Content-Type": FORM}
         except UnicodeEncodeError as cause:
-            raise _half(self, cause) from cause
+            raise _lone_surrogate(self, cause) from cause
         except (TypeError, ValueError, OverflowError, RecursionError) as cause:
             raise ConfigurationError(f"this is no JSON: {cause}", provider=self.name) from cause
         return None, {}
@@ -373,7 +373,7 @@ class Provider(Questions):
         return without(text, self.secrets())
 
     def error_for(self, operation: str, request: Request, response: Response) -> StatusError:
-        """Return what a refusal is: who refused what, why, and what to do about it."""
+        """Return the error for a refusal: who refused what, why, and what to do about it."""
         problem = self.problem(request, response)
         kind = problem.kind or class_for(response.status)
         message = line(self.redact(problem.message), 300).removesuffix(".")
@@ -442,7 +442,7 @@ def between(
 
 
 def both(*filters: Callable[[Any], bool] | None) -> Callable[[Any], bool] | None:
-    """Return the filter that passes what all of these pass."""
+    """Return the filter that passes what all of the given ones pass."""
     given = [f for f in filters if f is not None]
     if not given:
         return None

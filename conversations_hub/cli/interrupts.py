@@ -14,7 +14,7 @@ from typing import Any, Self
 from attrs import field, mutable
 
 GRACE = 0.7
-"""So many seconds a command has to let go of what it holds."""
+"""How many seconds a command has to let go of what it holds."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAFE = "nothing was changed"
 LATE = "it did not end in time; if it was to write, that may have been done"

@@ -19,7 +19,7 @@ from conversations_hub.wire import QueryValue
 from conversations_hub.writing import after
 
 SHOWN_MEMBERS = 8
-"""So many participants Circuit may cut a conversation's list of them to."""
+"""To how many Circuit may cut a conversation's list of participants."""
 
 
 class Creation(Messages, Members):
