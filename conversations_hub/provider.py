@@ -441,7 +441,7 @@ def between(
     return keep
 
 
-def both(*filters: Callable[[Any], bool] | None) -> Callable[[Any], bool] | None:
+def all_of(*filters: Callable[[Any], bool] | None) -> Callable[[Any], bool] | None:
     """Return the filter that passes what all of the given ones pass."""
     given = [f for f in filters if f is not None]
     if not given:

@@ -13,7 +13,7 @@ from conversations_hub import (
     UnsupportedError,
     Upload,
 )
-from conversations_hub.provider import Problem, between, both, json_object, secret_field
+from conversations_hub.provider import Problem, all_of, between, json_object, secret_field
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response
 from support import Acme
@@ -98,8 +98,8 @@ def test_filters_are_half_open_and_pass_what_has_no_time():
     keep = between(lambda at: at, day[0], day[2])
     assert [keep(at) for at in [*day, None]] == [True, True, False, True]
     assert between(lambda at: at, None, None) is None
-    assert both(None, None) is None
-    assert both(keep, lambda at: at == day[1])(day[0]) is False
+    assert all_of(None, None) is None
+    assert all_of(keep, lambda at: at == day[1])(day[0]) is False
     with pytest.raises(ConfigurationError, match="aware datetime"):
         between(lambda at: at, datetime(2026, 1, 1), None)  # noqa: DTZ001
 

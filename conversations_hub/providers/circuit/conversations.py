@@ -13,7 +13,7 @@ from conversations_hub import values
 from conversations_hub.errors import StatusError
 from conversations_hub.models import Conversation, ConversationState, Ref
 from conversations_hub.paging import SinglePage
-from conversations_hub.provider import between, both, operation
+from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.circuit import payloads, translate
 from conversations_hub.providers.circuit.account import Account
 from conversations_hub.providers.circuit.hidden_order import HiddenOrder
@@ -58,7 +58,7 @@ class Conversations(Account):
                 "conversations",
                 "`members` of its conversations may be cut short; list participants of each",
             )
-        keep = both(
+        keep = all_of(
             between(lambda c: c.created_at, created_after, created_before),
             between(lambda c: c.updated_at, updated_after, None),
         )

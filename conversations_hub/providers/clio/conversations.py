@@ -18,7 +18,7 @@ from conversations_hub.models import (
     Participant,
     Ref,
 )
-from conversations_hub.provider import between, both, operation
+from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.clio import changes, fields, payloads, translate
 from conversations_hub.providers.clio.account import (
     BY_ID,
@@ -83,7 +83,7 @@ class Conversations(Account):
         may be `"null"`: of no matter. `date` is the day of creation (`2026-02-03`). `for_user`
         tells those of the user's groups (true) from the user's own (false).
         """
-        keep = both(
+        keep = all_of(
             between(lambda c: c.created_at, created_after, created_before),
             between(lambda c: c.updated_at, updated_after, None),
             (lambda c: c.state in {state, None}) if state else None,

@@ -12,7 +12,7 @@ from typing import Any
 
 from conversations_hub.errors import ConfigurationError, TranslationError
 from conversations_hub.models import Ref
-from conversations_hub.provider import between, both, check_order, operation
+from conversations_hub.provider import all_of, between, check_order, operation
 from conversations_hub.providers.clio import fields as parts
 from conversations_hub.providers.clio.account import (
     BY_ID,
@@ -68,7 +68,7 @@ class Webhooks(Account):
         return Listing(
             request=self.asking("GET", "webhooks.json", query=query),
             read=FROM_THE_NEWEST if order == "newest" else WEBHOOKS,
-            keep=both(
+            keep=all_of(
                 between(lambda w: w.created_at, created_after, None),
                 between(lambda w: w.updated_at, updated_after, None),
             ),
