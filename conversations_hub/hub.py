@@ -85,7 +85,7 @@ class ConversationsHub:
         for provider in providers:
             if not isinstance(provider, Provider):
                 raise ConfigurationError(
-                    f"{provider!r} is no provider; hand over objects such as Twilio(...)"
+                    f"{provider!r} is not a provider; hand over objects such as Twilio(...)"
                 )
             if provider.name in bound:
                 raise ConfigurationError(
@@ -573,7 +573,7 @@ class ConversationsHub:
             raise CheckpointError(f"{question.provider} has no listing {question.name!r}")
         listing = getattr(provider, question.name)(**question.arguments)
         if not isinstance(listing, Listing):
-            raise CheckpointError(f"{question.provider}.{question.name} is no listing")
+            raise CheckpointError(f"{question.provider}.{question.name} is not a listing")
         windows = [w.window.window() if w.window else None for w in saved.walks]
         team = resumed(self._fetcher, listing, saved.parallel, windows)
         if [provider.fingerprint(first) for first in team.firsts] != [w.first for w in saved.walks]:
@@ -644,7 +644,7 @@ def _ref(ref: Ref | str) -> Ref:
     if isinstance(ref, Ref):
         return ref
     if not isinstance(ref, str):
-        raise ConfigurationError(f"{named(ref)} is no reference; give a Ref or its text")
+        raise ConfigurationError(f"{named(ref)} is not a reference; give a Ref or its text")
     try:
         return Ref.parse(ref)
     except ValueError as cause:

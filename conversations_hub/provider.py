@@ -92,7 +92,7 @@ def _base_url(value: str | URL) -> URL:
     except (TypeError, ValueError):
         url = URL()
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError("base_url is no http(s) URL with a host")
+        raise ConfigurationError("base_url is not an http(s) URL with a host")
     if url.user or url.password or url.query_string or url.fragment:
         raise ConfigurationError("base_url takes a scheme, a host and a path, nothing else")
     return url.with_path(url.path.rstrip("/") or "/")
@@ -330,7 +330,7 @@ class Provider(Questions):
         except UnicodeEncodeError as cause:
             raise _lone_surrogate(self, cause) from cause
         except (TypeError, ValueError, OverflowError, RecursionError) as cause:
-            raise ConfigurationError(f"this is no JSON: {cause}", provider=self.name) from cause
+            raise ConfigurationError(f"this is not JSON: {cause}", provider=self.name) from cause
         return None, {}
 
     def files(self, attachments: Iterable[File]) -> list[Upload | Attachment]:
@@ -429,7 +429,7 @@ def between(
     for bound in (start, end):
         if bound is not None and (not isinstance(bound, datetime) or bound.tzinfo is None):
             raise ConfigurationError(
-                f"{bound!r} is no aware datetime; give one such as datetime.now(UTC)"
+                f"{bound!r} is not an aware datetime; give one such as datetime.now(UTC)"
             )
     if start is None and end is None:
         return None

@@ -83,7 +83,7 @@ def _content(thing: Any) -> Any:
     if isinstance(thing, bytes | Path | AsyncIterable):
         return thing
     raise ConfigurationError(
-        f"{named(thing)} is no file; give a Path, bytes, an async stream of bytes, or "
+        f"{named(thing)} is not a file; give a Path, bytes, an async stream of bytes, or "
         "an Upload with its name"
     )
 
@@ -110,7 +110,7 @@ def _is_unicode(_: Any, __: Any, name: str) -> None:
 
 def _is_media_type(_: Any, __: Any, name: str) -> None:
     if not (isinstance(name, str) and name.isascii() and name.isprintable()):
-        raise ConfigurationError(f"{name!r} is no media type, such as image/png")
+        raise ConfigurationError(f"{name!r} is not a media type, such as image/png")
 
 
 def _own_name(file: Upload) -> str:
@@ -175,7 +175,7 @@ def address(text: str) -> URL:
     start = AUTHORITY.match(text)
     head = start[0] if start else ""
     if not head.isprintable() or " " in head:
-        raise ValueError("this is no place")
+        raise ValueError("this is not a place")
     # A blank or a line break would end the request's first line.
     url = URL(head + quote(text[len(head) :], safe=punctuation), encoded=True)
     _ = url.host, url.port  # which raise
@@ -212,7 +212,7 @@ class Request:
         except ValueError:
             url = URL()
         if url.scheme not in {"http", "https"} or not url.host:
-            raise ConfigurationError(f"{text[:100]!r} is no http(s) address")
+            raise ConfigurationError(f"{text[:100]!r} is not an http(s) address")
         return cls(url=url)
 
     @property

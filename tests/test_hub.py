@@ -306,7 +306,7 @@ async def test_what_is_no_recipe_is_named(hub, wrong):
         hub.iterate(wrong)
     with pytest.raises(ConfigurationError, match="attachment is an Attachment, not "):
         hub.download(wrong)
-    with pytest.raises(ConfigurationError, match="is no provider; hand over objects"):
+    with pytest.raises(ConfigurationError, match="is not a provider; hand over objects"):
         ConversationsHub(wrong)
 
 

@@ -462,7 +462,7 @@ async def test_a_file_that_is_not_there(hub, tmp_path):
 
 @pytest.mark.parametrize("thing", ["a.txt", 7, None])
 async def test_what_is_no_file_is_refused(hub, thing):
-    with pytest.raises(ConfigurationError, match="is no file; give a Path"):
+    with pytest.raises(ConfigurationError, match="is not a file; give a Path"):
         hub.send(WHERE, "hi", attachments=[thing])
 
 

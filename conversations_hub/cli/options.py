@@ -33,7 +33,7 @@ def date(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as cause:
         raise click.BadParameter(
-            f"{text!r} is no ISO 8601 date, such as 2026-01-31T09:30Z"
+            f"{text!r} is not an ISO 8601 date, such as 2026-01-31T09:30Z"
         ) from cause
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -174,7 +174,7 @@ def test_help_is_the_operations_own(cli):
         (["nobody"], "No such command 'nobody'"),
         (["twilio", "fly"], "No such command 'fly'"),
         (["twilio", "users", "x=1"], "there is no 'x'; there are"),
-        (["twilio", "users", "page_size=x"], "page_size: 'x' is no number"),
+        (["twilio", "users", "page_size=x"], "page_size: 'x' is not a number"),
     ],
 )
 def test_wrong_calls_are_named(cli, args, told):

@@ -225,7 +225,7 @@ class Marks(Messages, Conversations):
 
     def _milliseconds(self, moment: datetime) -> str:
         if moment.tzinfo is None:
-            raise self.unsendable(f"{moment!r} is no aware datetime; give datetime.now(UTC)")
+            raise self.unsendable(f"{moment!r} is not an aware datetime; give datetime.now(UTC)")
         return str(round((moment - EPOCH).total_seconds() * 1000))
 
     def _pin(self, method: str, ref: Ref, item_id: str) -> Call[Conversation]:

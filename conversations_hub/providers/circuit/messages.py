@@ -308,7 +308,7 @@ class Messages(Uploads):
         try:
             return msgspec.json.encode(metadata[FORM]).decode() if metadata else None
         except (TypeError, ValueError) as cause:
-            raise self.unsendable(f"the form is no JSON: {cause}") from cause
+            raise self.unsendable(f"the form is not JSON: {cause}") from cause
 
     def _place(self, conversation: Ref, item: str | None) -> tuple[str, ...]:
         path = ("conversations", self.id_of(conversation), "messages")

@@ -301,7 +301,7 @@ class Conversations(Account):
             return found[1]
         raise self.unsupported(
             "conversations",
-            f"{who!r} is no contact: give contact/ID; for_user=False lists the user's own",
+            f"{who!r} is not a contact: give contact/ID; for_user=False lists the user's own",
         )
 
 

@@ -40,8 +40,8 @@ BEGUN: Record[payloads.Sent, int] = Record(
     payload=payloads.Sent, translate=lambda sent, _: sent.conversation.id, item="data"
 )
 NO_KEY = (
-    "leave out idempotency_key=, and before you send again, look whether the message is there: "
-    "messages(ref, order='newest')"
+    "it has no place for an idempotency_key; leave it out, and before you send again, look "
+    "whether the message is there: messages(ref, order='newest')"
 )
 
 

@@ -72,7 +72,7 @@ class Media(Configuration):
         found = SID.search(thing.id or thing.url or "")
         if found is None:
             raise ConfigurationError(
-                f"{thing.name or 'the attachment'} is no file at Twilio; read it with "
+                f"{thing.name or 'the attachment'} is not a file at Twilio; read it with "
                 "hub.download(...) and send its bytes",
                 provider=self.name,
                 operation="send",
