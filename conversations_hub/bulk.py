@@ -323,11 +323,11 @@ def pooled(
     workers = most if concurrency is None else concurrency
     each = workers if per_provider is None else per_provider
     if not all(isinstance(n, int) and n >= 1 for n in (workers, each)):
-        raise ConfigurationError("concurrency and per_provider are numbers from 1")
+        raise ConfigurationError("concurrency and per_provider must be numbers from 1")
     if on_error not in ("raise", "continue"):
-        raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
+        raise ConfigurationError(f"on_error must be 'raise' or 'continue', not {on_error!r}")
     if progress is not None and not callable(progress):
-        raise ConfigurationError(f"progress is a function of the bulk, not {progress!r}")
+        raise ConfigurationError(f"progress must be a function of the bulk, not {progress!r}")
     pool = Pool(
         things=things,
         job_of=job_of,

@@ -65,7 +65,7 @@ def _is_token(provider: Any, _: Any, token: Any) -> None:
     text = token.reveal() if isinstance(token, Secret) else None
     if token is not None and text is None and not isinstance(token, TokenSource):
         raise ConfigurationError(
-            f"token is a text or a TokenSource, not {named(token)}",
+            f"token must be a string or a TokenSource, not {named(token)}",
             provider=provider.name,
         )
     if text and not (text.isprintable() and text == text.strip()):
@@ -77,7 +77,7 @@ def _is_token(provider: Any, _: Any, token: Any) -> None:
 def _is_store(provider: Any, _: Any, store: Any) -> None:
     if not isinstance(store, TokenStore):
         raise ConfigurationError(
-            f"tokens is a TokenStore, such as FileStore(path), not {named(store)}",
+            f"tokens must be a TokenStore, such as FileStore(path), not {named(store)}",
             provider=provider.name,
         )
 

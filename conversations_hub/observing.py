@@ -138,7 +138,7 @@ def observers_of(given: Observer | Iterable[Observer] | None) -> tuple[Observer,
     for one in several:
         if not callable(one) or iscoroutinefunction(one) or iscoroutinefunction(one.__call__):
             raise ConfigurationError(
-                f"an observer is a plain function of an event, not {type(one).__name__}"
+                f"an observer must be a plain function of an event, not {type(one).__name__}"
                 f"{' that is async' if callable(one) else ''}"
             )
     return several

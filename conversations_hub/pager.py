@@ -29,7 +29,7 @@ T = TypeVar("T")
 def check_limit(limit: int | None) -> None:
     """Refuse a limit that is not a number of items."""
     if limit is not None and not (isinstance(limit, int) and limit >= 0):
-        raise ConfigurationError("limit is a number of items, or None for all")
+        raise ConfigurationError("limit must be a number of items, or None for all")
 
 
 @frozen
@@ -72,9 +72,9 @@ class Pager(AsyncIterator[T]):
     ) -> None:
         check_limit(limit)
         if not (isinstance(prefetch, int) and prefetch >= 0):
-            raise ConfigurationError("prefetch is a number of pages, 0 for none")
+            raise ConfigurationError("prefetch must be a number of pages, 0 for none")
         if on_error not in ("raise", "continue"):
-            raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
+            raise ConfigurationError(f"on_error must be 'raise' or 'continue', not {on_error!r}")
         self.errors: list[ProviderError] = []
         self._fetcher = fetcher
         self._teams = teams

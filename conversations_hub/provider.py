@@ -121,7 +121,7 @@ def text_field(default: Any = NOTHING) -> Any:
 def _is_text(provider: Any, field: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) and (value is not None or field.default is NOTHING):
         raise ConfigurationError(
-            f"{field.name} is a text, not {named(value)}", provider=provider.name
+            f"{field.name} must be a string, not {named(value)}", provider=provider.name
         )
 
 
@@ -147,7 +147,7 @@ def is_rate(provider: Any, field: attrs.Attribute[Any], rate: Any) -> None:
     """Refuse what is no `Rate`, for fields that have one."""
     if rate is not None and not isinstance(rate, Rate):
         raise ConfigurationError(
-            f"{field.name} is a Rate, such as Rate(50, per=60), not {named(rate)}",
+            f"{field.name} must be a Rate, such as Rate(50, per=60), not {named(rate)}",
             provider=provider.name,
         )
 
@@ -338,7 +338,7 @@ class Provider(Questions):
         alone = (str, bytes, Path, AsyncIterable, Upload, Attachment)
         if isinstance(attachments, alone) or not isinstance(attachments, Iterable):
             raise ConfigurationError(
-                "attachments is a list; put the file into one", provider=self.name
+                "attachments must be a list; put the file into one", provider=self.name
             )
         return [one if isinstance(one, Attachment) else upload(one) for one in attachments]
 
@@ -355,7 +355,7 @@ class Provider(Questions):
         most = self.limits[listing]
         if wanted is not None and not (isinstance(wanted, int) and wanted >= 1):
             raise ConfigurationError(
-                "page_size is a number from 1", provider=self.name, operation=listing
+                "page_size must be a number from 1", provider=self.name, operation=listing
             )
         return min(wanted or most, most)
 
@@ -410,7 +410,7 @@ ORDERS = ("oldest", "newest", None)
 def check_order(order: str | None) -> None:
     """Refuse an order that does not exist."""
     if order not in ORDERS:
-        raise ConfigurationError(f"order is 'oldest', 'newest' or None, not {order!r}")
+        raise ConfigurationError(f"order must be 'oldest', 'newest' or None, not {order!r}")
 
 
 def json_object(response: Response) -> Mapping[str, Any]:

@@ -262,7 +262,9 @@ def check_parallel(parallel: Any) -> None:
     if parallel is None:
         return
     if not isinstance(parallel, int) or isinstance(parallel, bool) or not 1 <= parallel <= MOST:
-        raise ConfigurationError(f"parallel is a number of pages to read at a time, 1 to {MOST}")
+        raise ConfigurationError(
+            f"parallel must be a number of pages to read at a time, 1 to {MOST}"
+        )
 
 
 def team_of(fetcher: Fetcher, listing: Listing[T], parallel: int | None) -> Team[T]:

@@ -90,13 +90,13 @@ def _content(thing: Any) -> Any:
 
 def _name(value: Any) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"the name of a file is a text, not {named(value)}")
+        raise ConfigurationError(f"the name of a file must be a string, not {named(value)}")
     return value
 
 
 def _is_size(_: Any, __: Any, size: Any) -> None:
     if size is not None and not (isinstance(size, int) and size >= 0):
-        raise ConfigurationError("the size of a file is a number of bytes")
+        raise ConfigurationError("the size of a file must be a number of bytes")
 
 
 def _is_unicode(_: Any, __: Any, name: str) -> None:

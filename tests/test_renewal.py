@@ -154,12 +154,16 @@ def test_what_comes_back_is_looked_at(query, error, words):
         (Clio, {"client_id": "id"}, "client_secret"),
         (Clio, {"token": "t", "client_secret": "s"}, "client_id"),
         (Clio, {"token": "t", "refresh_token": "r"}, "an app's"),
-        (Clio, {"token": 7}, "a text or a TokenSource, not an int"),
+        (Clio, {"token": 7}, "a string or a TokenSource, not an int"),
         (Clio, {"token": "t\n"}, "token has blanks"),
-        (Clio, {"token": "t", "tokens": {}}, "tokens is a TokenStore"),
-        (Circuit, {"client_id": "id", "client_secret": "s", "scopes": [7]}, "scopes is a list"),
+        (Clio, {"token": "t", "tokens": {}}, "tokens must be a TokenStore"),
+        (
+            Circuit,
+            {"client_id": "id", "client_secret": "s", "scopes": [7]},
+            "scopes must be a list",
+        ),
         (Sunshine, {"app_id": "a", "token": "t", "signed": True}, "signed=True takes a key_id"),
-        (Sunshine, {"app_id": "a", "token": "t", "signed": "yes"}, "signed is True or False"),
+        (Sunshine, {"app_id": "a", "token": "t", "signed": "yes"}, "signed must be True or False"),
     ],
 )
 def test_credentials_that_cannot_work_are_told_at_once(cls, given, words):

@@ -54,7 +54,7 @@ def test_a_text_is_read_by_its_type(text, hint, value):
         ("x", int, "is not a number"),
         ("x", Ref, "not a reference"),
         ("open?", ConversationState, "not a valid"),
-        ("[1", list[str], "no JSON"),
+        ("[1", list[str], "not JSON"),
         ("[1]", Mapping[str, Any], "a JSON object is wanted"),
     ],
 )

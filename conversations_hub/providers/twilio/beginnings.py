@@ -91,7 +91,8 @@ class Beginnings(Conversations):
         self._refuse_description("create", description)
         if isinstance(participants, str):
             raise ConfigurationError(
-                "participants= is a list of people; put the one into a list", provider=self.name
+                "participants= must be a list of people; put the one into a list",
+                provider=self.name,
             )
         if kind not in {None, ConversationKind.GROUP}:
             raise self.unsupported("create", "every conversation is a group; leave out kind=")
