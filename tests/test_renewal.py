@@ -173,7 +173,7 @@ def test_credentials_that_cannot_work_are_told_at_once(cls, given, words):
 
 def test_a_callback_is_a_text():
     app = Clio(client_id="id", client_secret="s3cret", redirect_uri=CALLBACK)
-    with pytest.raises(ConfigurationError, match="callback is a text"):
+    with pytest.raises(ConfigurationError, match="callback must be a string"):
         app.authorization_code(URL(f"{CALLBACK}?code=c&state={STATE}"), state=STATE)
 
 
@@ -1164,5 +1164,5 @@ def test_tokens_may_be_the_path_of_a_file(tmp_path, cls):
         f"{name}_CLIENT_ID": "id", f"{name}_CLIENT_SECRET": "s", f"{name}_TOKENS_FILE": str(path)
     })  # fmt: skip
     assert found.tokens == FileStore(path)
-    with pytest.raises(ConfigurationError, match="tokens is a TokenStore"):
+    with pytest.raises(ConfigurationError, match="tokens must be a TokenStore"):
         cls(tokens=7, **app)
