@@ -117,7 +117,7 @@ __all__ = [
     "Upload",
 ]
 
-# Whoever wants to read the log says so.
+# An application that wants the log configures a handler.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 

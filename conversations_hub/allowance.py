@@ -8,7 +8,7 @@ from attrs import field, frozen, mutable
 
 # Nobody waits longer than this, in seconds, for the first answer to tell.
 PATIENCE = 1.0
-# So many at a time are as good as any number.
+# From here on, the number at a time no longer matters.
 WIDE = 64
 
 

@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from conversations_hub.errors import ConfigurationError
 
 WORDS: Mapping[Any, str] = {
-    str: "a text",
+    str: "a string",
     bool: "True or False",
     int: "a number",
     Mapping: "a mapping",
@@ -47,7 +47,7 @@ def check(name: str, given: Any, hint: Any) -> None:
         (inner,) = get_args(lists[0])[:1]
         wrong = next(one for one in given if not _fits(one, inner))
         raise ConfigurationError(
-            f"{name} is a list, each {_words(inner)}, and {named(wrong)} is in it"
+            f"{name} must be a list, each {_words(inner)}, and {named(wrong)} is in it"
         )
     remedy = ""
     if lists and _fits(given, get_args(lists[0])[0]):
@@ -56,7 +56,7 @@ def check(name: str, given: Any, hint: Any) -> None:
         remedy = "; of a ref, give its id"
     elif isinstance(given, str) and any(_called(one) == "Ref" for one in choices):
         remedy = "; Ref.parse reads its text"
-    raise ConfigurationError(f"{name} is {_words(hint)}, not {named(given)}{remedy}")
+    raise ConfigurationError(f"{name} must be {_words(hint)}, not {named(given)}{remedy}")
 
 
 def _fits(given: Any, hint: Any) -> bool:
@@ -109,7 +109,7 @@ def _words(hint: Any) -> str:
 
 
 def _word(kind: Any) -> str:
-    return "a list" if _is_list(kind) else WORDS.get(get_origin(kind) or kind, f"a {_called(kind)}")
+    return "a list" if _is_list(kind) else WORDS.get(get_origin(kind) or kind) or _a(_called(kind))
 
 
 def _called(kind: Any) -> str:
@@ -118,18 +118,22 @@ def _called(kind: Any) -> str:
 
 def named(thing: Any) -> str:
     """Write what a thing is for people, without its words, which may be secret."""
-    return "None" if thing is None else f"a {type(thing).__name__}"
+    return "None" if thing is None else _a(type(thing).__name__)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 
 def check_time(**given: Any) -> None:
     """Refuse what is no time in seconds."""
     for name, value in given.items():
         if not (isinstance(value, int | float) and value > 0):
-            raise ConfigurationError(f"{name} is a time in seconds, not {value!r}")
+            raise ConfigurationError(f"{name} must be a time in seconds, not {value!r}")
 
 
 def check_number(least: int, **given: Any) -> None:
     """Refuse what is no number from the least."""
     for name, value in given.items():
         if not (isinstance(value, int) and value >= least):
-            raise ConfigurationError(f"{name} is a number from {least}, not {value!r}")
+            raise ConfigurationError(f"{name} must be a number from {least}, not {value!r}")

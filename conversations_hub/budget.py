@@ -12,12 +12,12 @@ from conversations_hub.errors import ConfigurationError
 
 def _is_number(_: Any, __: Any, requests: Any) -> None:
     if isinstance(requests, bool) or not isinstance(requests, int) or requests < 1:
-        raise ConfigurationError(f"a Rate is of requests, a number from 1, not {requests!r}")
+        raise ConfigurationError(f"requests of a Rate must be a number from 1, not {requests!r}")
 
 
 def _is_time(_: Any, __: Any, per: Any) -> None:
     if isinstance(per, bool) or not isinstance(per, int | float) or not 0 < per < float("inf"):
-        raise ConfigurationError(f"a Rate is per a time in seconds, not {per!r}")
+        raise ConfigurationError(f"per of a Rate must be a time in seconds, not {per!r}")
 
 
 @frozen

@@ -15,7 +15,6 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from functools import partial
 from math import inf
-from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypedDict, TypeVar
 
 from attrs import define, field, frozen
@@ -27,7 +26,7 @@ V = TypeVar("V")
 
 CLOSED = "this bulk is closed; ask for the rest anew"
 AHEAD = 4
-"""So many things for each worker may be taken that nobody has got the result of yet."""
+"""How many things for each worker may be taken ahead of their results being consumed."""
 
 
 @frozen(kw_only=True)
@@ -46,13 +45,13 @@ class Options(TypedDict, total=False):
     """How many are done at a time, and what becomes of them."""
 
     concurrency: int | None
-    """At most so many at a time; as many as the hub has connections by default."""
+    """How many at a time; by default, as many as the hub has connections."""
     per_provider: int | None
-    """And of those, so many at one provider."""
+    """How many of those at one provider."""
     ordered: bool
-    """Results in the order of the things, not as they are ready."""
+    """Whether results come in the order of the things, instead of as they are ready."""
     on_error: Literal["raise", "continue"]
-    """Whether an error stands in its result, as by default, or ends everything."""
+    """Whether an error is in its result ("continue", the default) or ends everything."""
     progress: Callable[[Bulk[Any, Any]], None] | None
     """Called with the bulk, and so with its counts, for each result that is handed out."""
 
@@ -86,7 +85,7 @@ class Pool(Generic[K, V]):
     broken: Exception | None = field(default=None, init=False)
     """What ended the source before its end."""
     stopped: bool = field(default=False, init=False)
-    """Something was cancelled, by whoever it was: what it was at will never come."""
+    """Whether a task was cancelled, by whomever: its result will never come."""
     arrived: asyncio.Event = field(factory=asyncio.Event, init=False)
     _room: asyncio.Event = field(factory=asyncio.Event, init=False)
     _tasks: set[asyncio.Task[None]] = field(factory=set, init=False)
@@ -120,10 +119,10 @@ class Pool(Generic[K, V]):
 
     def cancel(self) -> list[asyncio.Task[None]]:
         """Stop everything; what was stopped can be waited for."""
-        # The loop may be gone before whoever waited is.
+        # The event loop may be closed before this is garbage-collected.
         ending = [task for task in self._tasks if not task.get_loop().is_closed()]
         for task in ending:
-            # A second time would break off what it does to end.
+            # A second time would break off its own cleaning up.
             if not task.cancelling():
                 task.cancel()
         return ending
@@ -168,7 +167,7 @@ class Pool(Generic[K, V]):
             await self._room.wait()
 
     def _choose(self) -> tuple[int, Job[K, V]] | None:
-        """Return what to do next: of the provider that has the fewest workers now."""
+        """Return the next job: of the provider that has the fewest workers now."""
         able = [
             name
             for name, jobs in self._waiting.items()
@@ -181,7 +180,7 @@ class Pool(Generic[K, V]):
         return self._waiting[name].popleft()
 
     async def _work(self, place: int, job: Job[K, V]) -> None:
-        """Do one thing after another, until there is none to do."""
+        """Do one job after another, until there is none left."""
         found: tuple[int, Job[K, V]] | None = (place, job)
         while found is not None:
             place, job = found
@@ -260,7 +259,7 @@ class Bulk(AsyncIterator[Result[K, V]]):
         return result
 
     def _take_back(self, results: list[Result[K, V]]) -> None:
-        """Let results that did not get to whom they were for come again."""
+        """Let results that did not reach the consumer come again."""
         self._pool.take_back(results)
         self.done -= len(results)
         self.failed -= sum(result.error is not None for result in results)
@@ -279,12 +278,7 @@ class Bulk(AsyncIterator[Result[K, V]]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __del__(self) -> None:
@@ -300,7 +294,7 @@ class Bulk(AsyncIterator[Result[K, V]]):
 
 @asynccontextmanager
 async def _closing(source: Any) -> AsyncIterator[None]:
-    """Let a source that is left early clean up now, and not when it is collected."""
+    """Let a source that is left early clean up now, not when it is garbage-collected."""
     try:
         yield
     finally:
@@ -329,11 +323,11 @@ def pooled(
     workers = most if concurrency is None else concurrency
     each = workers if per_provider is None else per_provider
     if not all(isinstance(n, int) and n >= 1 for n in (workers, each)):
-        raise ConfigurationError("concurrency and per_provider are numbers from 1")
+        raise ConfigurationError("concurrency and per_provider must be numbers from 1")
     if on_error not in ("raise", "continue"):
-        raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
+        raise ConfigurationError(f"on_error must be 'raise' or 'continue', not {on_error!r}")
     if progress is not None and not callable(progress):
-        raise ConfigurationError(f"progress is a function of the bulk, not {progress!r}")
+        raise ConfigurationError(f"progress must be a function of the bulk, not {progress!r}")
     pool = Pool(
         things=things,
         job_of=job_of,

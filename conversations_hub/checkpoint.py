@@ -150,7 +150,7 @@ def read(value: Any) -> Checkpoint:
 
 
 def _codec() -> Any:
-    # Who saves no place need not wait for cattrs to be imported.
+    # Imported only when a checkpoint is made, since cattrs takes long to import.
     from conversations_hub import codec  # noqa: PLC0415
 
     return codec
@@ -187,7 +187,7 @@ def _restored(value: Any) -> Any:
         return Ref.parse(text)
     enum = getattr(models, kind, None)
     if not (isinstance(enum, type) and issubclass(enum, StrEnum)):
-        raise CheckpointError(f"the checkpoint is damaged: {kind} is no argument's type")
+        raise CheckpointError(f"the checkpoint is damaged: {kind} is not the type of an argument")
     return enum(text)
 
 
@@ -202,6 +202,6 @@ def absolute(walk: SavedWalk, first: Request, base: URL) -> Request | None:
         return None
     plain = walk.next.isascii() and walk.next.isprintable()
     if not plain or not walk.next.startswith("/") or "/../" in walk.next or "//" in walk.next[:2]:
-        raise CheckpointError("the checkpoint is damaged: its next request is no path")
+        raise CheckpointError("the checkpoint is damaged: its next request is not a path")
     url = URL(f"{base.origin()}{base.raw_path.rstrip('/')}{walk.next}", encoded=True)
     return Request(method=first.method, url=url, headers=first.headers, note=walk.note)

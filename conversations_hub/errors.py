@@ -56,7 +56,7 @@ class ConfigurationError(HubError):
 
 
 class UnsupportedError(HubError):
-    """The provider's API has no way to say this."""
+    """The provider's API cannot do this."""
 
 
 class CheckpointError(HubError):

@@ -25,10 +25,10 @@ from conversations_hub.recipes import Attempt, Call, Outcome
 from conversations_hub.writing import after
 
 DONE_OR_NOT = {101, 302, 303, 408}
-"""What is no refusal: to go on otherwise, to look elsewhere for what came of it, a time-out."""
+"""Statuses after which a write may have been done: upgrades, redirects, time-outs."""
 
 REMEMBERED = 1000
-"""So many things are remembered that were written."""
+"""How many of the things that were written are remembered."""
 
 
 @frozen(kw_only=True)

@@ -37,7 +37,7 @@ log: logging.Logger = logging.getLogger("conversations_hub.fetch")
 
 @frozen(kw_only=True)
 class Batch(Generic[T]):
-    """What one answer brought: items and, in their places, the records that could not be read."""
+    """What one answer brought: items, and in their places errors for unreadable records."""
 
     request: Request
     entries: list[T | TranslationError]
@@ -46,7 +46,7 @@ class Batch(Generic[T]):
     items: tuple[T, ...] = ()
     """All that could be read, wanted or not."""
     place: Place | None = None
-    """Where a checkpoint goes on before anything of it is taken."""
+    """Where a checkpoint goes on, as long as nothing of it is taken."""
 
 
 @mutable(kw_only=True)
@@ -147,7 +147,7 @@ class Fetcher:
     async def _step(
         self, provider: Provider, call: Call[T], operation: str
     ) -> tuple[T | Call[T], bool]:
-        """Ask once; a refusal may be an answer, too, but then nothing was done."""
+        """Ask once; a refusal may be an answer, too, but then nothing was written."""
         try:
             try:
                 _, response = await self._send(provider, call.request, operation)
@@ -210,7 +210,7 @@ class Fetcher:
                 request = other
 
     async def _named_people(self, call: Call[Mapping[Ref, Author]]) -> Mapping[Ref, Author]:
-        """Look people up; who may not be looked up has no name, which keeps nothing from anyone."""
+        """Look people up; where that fails, they stay without a name, and nothing else is lost."""
         try:
             return await self.run(call)
         except (StatusError, TranslationError) as error:
@@ -258,7 +258,7 @@ def _conversation(items: Sequence[Any]) -> Ref | None:
 
 
 def operation_of(recipe: Recipe) -> str:
-    """Return what a recipe's question is called."""
+    """Return the name of a recipe's question."""
     return recipe.question.name if recipe.question else "?"
 
 

@@ -9,14 +9,13 @@ from datetime import datetime
 from functools import cache, partial
 from math import inf
 from ssl import SSLContext
-from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import aiohttp
 from attrs import evolve
 
 from conversations_hub import checkpoint as saving
-from conversations_hub.arguments import check
+from conversations_hub.arguments import check, named
 from conversations_hub.bulk import Bulk, Job, Options, Result, pooled
 from conversations_hub.download import Download
 from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
@@ -86,7 +85,7 @@ class ConversationsHub:
         for provider in providers:
             if not isinstance(provider, Provider):
                 raise ConfigurationError(
-                    f"{provider!r} is no provider; hand over objects such as Twilio(...)"
+                    f"{provider!r} is not a provider; hand over objects such as Twilio(...)"
                 )
             if provider.name in bound:
                 raise ConfigurationError(
@@ -119,7 +118,7 @@ class ConversationsHub:
             keep_raw=keep_raw,
             watch=watch,
         )
-        # Whoever left a loop early and kept the pager leaves nothing running behind the hub.
+        # A pager that is kept after its loop was left early must not outlive the hub.
         self._pagers: weakref.WeakSet[Pager[Any]] = weakref.WeakSet()
         self._downloads: weakref.WeakSet[Download] = weakref.WeakSet()
         self._bulks: weakref.WeakSet[Bulk[Any, Any]] = weakref.WeakSet()
@@ -157,17 +156,12 @@ class ConversationsHub:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
         """Close the connections that were opened here; a second time does nothing."""
-        # Whoever is cancelled while it waits closes the rest all the same.
+        # If one is cancelled while closing, the rest are closed all the same.
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self._transport.aclose)
             for pager in self._pagers:
@@ -195,10 +189,10 @@ class ConversationsHub:
 
         `created_after <= created_at < created_before`, `updated_after <= updated_at`; a
         conversation whose provider does not give that time passes. With `on_error="continue"`
-        a provider that fails is set aside in the pager's `errors`. With `parallel`, up to so
+        a provider that fails is set aside in the pager's `errors`. With `parallel`, up to that
         many pages of each provider's list are read at once, and items come in no order. Raises
-        `UnsupportedError` where a provider can neither be asked for a filter nor judged by us, or
-        has no way to read its list from several places.
+        `UnsupportedError` for a filter that a provider can neither be asked for nor the hub apply
+        exactly, and for a list that cannot be read from several places.
         """
         chosen = [self._chosen(p) for p in providers] or list(self.providers.values())
         if not chosen:
@@ -238,9 +232,9 @@ class ConversationsHub:
         """Iterate a conversation's messages with `since <= sent_at < until`.
 
         `order` is "oldest", "newest" or None, the provider's own. Where the API cannot give
-        the order, the conversation is read to its end first. With `parallel`, up to so
-        many of its pages are read at once, and messages come in no order; `UnsupportedError`
-        where the API has no way.
+        the order, the conversation is read to its end first. With `parallel`, up to that
+        many of its pages are read at once, and messages come in no order; where the API has no way
+        to do so, that is an `UnsupportedError`.
         """
         ref = _ref(ref)
         listing = self[ref.provider].messages(
@@ -249,7 +243,7 @@ class ConversationsHub:
         return self._pager([listing], parallel=parallel, limit=limit, prefetch=prefetch)
 
     def participants(self, ref: Ref | str, *, limit: int | None = None) -> Pager[Participant]:
-        """Iterate the people in a conversation."""
+        """Iterate the participants of a conversation."""
         ref = _ref(ref)
         return self._pager([self[ref.provider].participants(ref)], limit=limit)
 
@@ -274,7 +268,7 @@ class ConversationsHub:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Message]:
-        """Write a message: plain text or markup, files, an answer to another message.
+        """Send a message: plain text or markup, files, a reply to another message.
 
         A write is never sent twice: one that may have happened is an `AmbiguousWriteError`, whose
         `reconcile` finds out. With an `idempotency_key`, a message of the last 24 hours that has
@@ -300,7 +294,7 @@ class ConversationsHub:
         text: str | None = None,
         html: str | None = None,
     ) -> Call[Message]:
-        """Change the words of a message."""
+        """Change the text of a message."""
         ref = _ref(conversation)
         return self[ref.provider].edit(ref, id, text=text, html=html)
 
@@ -321,7 +315,7 @@ class ConversationsHub:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Conversation]:
-        """Begin a conversation at a provider; `text` is its first message.
+        """Create a conversation at a provider; `text` is its first message.
 
         With an `idempotency_key`, the conversation that has it already is returned instead.
         """
@@ -343,24 +337,24 @@ class ConversationsHub:
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Call[Conversation]:
-        """Change what is said about a conversation; what is None stays."""
+        """Change a conversation's title, description or metadata; what is None stays."""
         ref = _ref(ref)
         return self[ref.provider].update(
             ref, title=title, description=description, metadata=metadata
         )
 
     def archive(self, ref: Ref | str) -> Call[Conversation]:
-        """Put a conversation away."""
+        """Archive a conversation."""
         ref = _ref(ref)
         return self[ref.provider].archive(ref)
 
     def unarchive(self, ref: Ref | str) -> Call[Conversation]:
-        """Bring a conversation back."""
+        """Take a conversation out of the archive."""
         ref = _ref(ref)
         return self[ref.provider].unarchive(ref)
 
     def close(self, ref: Ref | str) -> Call[Conversation]:
-        """End a conversation; to close the hub itself there is `aclose`."""
+        """Close a conversation; `aclose` closes the hub itself."""
         ref = _ref(ref)
         return self[ref.provider].close(ref)
 
@@ -370,12 +364,12 @@ class ConversationsHub:
         return self[ref.provider].delete(ref)
 
     def add_participant(self, conversation: Ref | str, who: Ref | str) -> Call[Participant]:
-        """Let somebody in; a ref is a user, a text whatever the provider knows people by."""
+        """Add a participant: the ref of a user, or a text that the provider knows people by."""
         ref = _ref(conversation)
         return self[ref.provider].add_participant(ref, who)
 
     def remove_participant(self, conversation: Ref | str, who: Ref | str) -> Call[None]:
-        """Show somebody out; a ref is a user or a participant."""
+        """Remove a participant: the ref of a user or participant, or a text as when adding."""
         ref = _ref(conversation)
         return self[ref.provider].remove_participant(ref, who)
 
@@ -411,7 +405,7 @@ class ConversationsHub:
         return found
 
     async def run(self, call: Call[T]) -> T:
-        """Carry out a call that was made elsewhere."""
+        """Carry out a call that a provider made."""
         if not isinstance(call, Call):
             check("call", call, Call)
         return await self._fetcher.run(call if call.runner is self else evolve(call, runner=self))
@@ -425,36 +419,36 @@ class ConversationsHub:
         prefetch: int = 1,
         on_error: OnError = "raise",
     ) -> Pager[T]:
-        """Iterate a listing that was made elsewhere; with `parallel`, so many pages at once."""
+        """Iterate a listing that a provider made; `parallel` is how many pages to read at once."""
         check("listing", listing, Listing)
         return self._pager(
             [listing], parallel=parallel, limit=limit, prefetch=prefetch, on_error=on_error
         )
 
     async def authorize(self, provider: str | type[Provider] | Provider, *, code: str) -> None:
-        """Take the token for the code that a user came back with, and keep it in `tokens`.
+        """Exchange the code that a user came back with for a token, and keep it in `tokens`.
 
-        The code is in the address that `authorization_url` sent the browser to, see
-        `authorization_code`. It is good for one try: where its answer is lost, send the user again.
-        Raises `ConfigurationError` where the store did not take the token, which works until the
-        hub is closed.
+        The provider's `authorization_code` takes the code out of the address that the browser came
+        back to. It is good for one try: where the answer is lost, send the user again.
+        Raises `ConfigurationError` where the store did not take the token, which then works until
+        the hub is closed.
         """
         check("code", code, str)
         code = Shy(code)
         await self._transport.authorize(self._chosen(provider), code)
 
     async def deauthorize(self, provider: str | type[Provider] | Provider) -> None:
-        """End an account's token for good, and forget it; `UnsupportedError` without such a way."""
+        """End an account's token for good, and forget it, where the provider has a way."""
         await self._transport.deauthorize(self._chosen(provider))
 
     def fetch(
         self, things: AsyncIterable[Thing] | Iterable[Thing], **options: Unpack[Options]
     ) -> Bulk[Any, Any]:
-        """Carry out many recipes at a time, and iterate what became of each.
+        """Carry out many calls and listings at a time, and iterate their results.
 
-        A ref or a conversation is fetched anew; of a listing, all items are the value. Things are
-        taken from their source as the results are, so that it may be without end. The options
-        are `concurrency=`, `per_provider=`, `ordered=`, `on_error=` and `progress=`.
+        A ref or a conversation is fetched anew; the value of a listing is the list of its items.
+        Things are taken from their source as results are consumed, so that it may be endless. The
+        options are `concurrency=`, `per_provider=`, `ordered=`, `on_error=` and `progress=`.
         """
         return self._bulk(things, self._job, **options)
 
@@ -581,7 +575,7 @@ class ConversationsHub:
             raise CheckpointError(f"{question.provider} has no listing {question.name!r}")
         listing = getattr(provider, question.name)(**question.arguments)
         if not isinstance(listing, Listing):
-            raise CheckpointError(f"{question.provider}.{question.name} is no listing")
+            raise CheckpointError(f"{question.provider}.{question.name} is not a listing")
         windows = [w.window.window() if w.window else None for w in saved.walks]
         team = resumed(self._fetcher, listing, saved.parallel, windows)
         if [provider.fingerprint(first) for first in team.firsts] != [w.first for w in saved.walks]:
@@ -598,7 +592,7 @@ class ConversationsHub:
     def _owner(
         self, attachment: Attachment, key: str | type[Provider] | Provider | Ref | None
     ) -> Provider | None:
-        """Return whose file it is, and so who proves who asks; None for one elsewhere."""
+        """Return whose file it is, and so whose credentials to send; None for one elsewhere."""
         if key is not None:
             return self._chosen(key.provider if isinstance(key, Ref) else key)
         providers = list(self._fetcher.providers.values())
@@ -648,11 +642,11 @@ async def _listed(key: K, pager_of: Callable[[Any], Pager[T]], thing: Any) -> Re
 
 
 def _ref(ref: Ref | str) -> Ref:
-    """Read a ref; its text form will do."""
+    """Return a ref, which may be given as its text."""
     if isinstance(ref, Ref):
         return ref
     if not isinstance(ref, str):
-        raise ConfigurationError(f"a {type(ref).__name__} is no reference; give a Ref or its text")
+        raise ConfigurationError(f"{named(ref)} is not a reference; give a Ref or its text")
     try:
         return Ref.parse(ref)
     except ValueError as cause:

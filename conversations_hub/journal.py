@@ -17,7 +17,7 @@ from conversations_hub.observing import (
 )
 
 PREFIX = "hub_"
-"""What keeps the names of our extras apart from those that a record has itself."""
+"""Keeps the names of our extras apart from a log record's own."""
 
 log: logging.Logger = logging.getLogger("conversations_hub.events")
 
@@ -29,7 +29,7 @@ def write(event: Event) -> None:
 
 
 def level_of(event: Event) -> int:
-    """Return how much an event matters; 0 where its end says it all."""
+    """Return the level of an event; 0 for a beginning, since its end says it all."""
     match event:
         case PageRead(broken=broken) if broken:
             return logging.WARNING

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode
 from attrs import Factory, field, frozen
 from yarl import URL
 
-from conversations_hub.arguments import check
+from conversations_hub.arguments import check, named
 from conversations_hub.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -28,9 +28,9 @@ from conversations_hub.stores import FileStore, MemoryStore
 from conversations_hub.tokens import Token, TokenSource, TokenStore
 from conversations_hub.wire import Request, Response
 
-# So many of the tokens that were issued lately are kept out of what people read.
+# How many of the latest tokens are remembered, to be taken out of errors.
 REMEMBERED = 16
-# A token endpoint would not say so.
+# Statuses that come from another place than a token endpoint.
 MISPLACED = {301, 302, 303, 307, 308, 404, 405}
 
 
@@ -42,7 +42,7 @@ class TokenRequest:
     form: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     is_write: bool = False
-    """Whether it must not be sent a second time: a code is good for one."""
+    """Whether it must not be sent a second time: a code is good for one exchange."""
     operation: str = "token"
 
     @property
@@ -65,7 +65,7 @@ def _is_token(provider: Any, _: Any, token: Any) -> None:
     text = token.reveal() if isinstance(token, Secret) else None
     if token is not None and text is None and not isinstance(token, TokenSource):
         raise ConfigurationError(
-            f"token is a text or a TokenSource, not a {type(token).__name__}",
+            f"token must be a string or a TokenSource, not {named(token)}",
             provider=provider.name,
         )
     if text and not (text.isprintable() and text == text.strip()):
@@ -77,7 +77,7 @@ def _is_token(provider: Any, _: Any, token: Any) -> None:
 def _is_store(provider: Any, _: Any, store: Any) -> None:
     if not isinstance(store, TokenStore):
         raise ConfigurationError(
-            f"tokens is a TokenStore, such as FileStore(path), not a {type(store).__name__}",
+            f"tokens must be a TokenStore, such as FileStore(path), not {named(store)}",
             provider=provider.name,
         )
 
@@ -122,9 +122,9 @@ class OAuthProvider(Provider):
         app = bool(self.client_id and self.client_secret)
         given = bool(self.token) or self.source is not None
         if not (app or given) or app != bool(self.client_id or self.client_secret):
-            named = " or ".join(self.env.get("token", ()))
+            variables = " or ".join(self.env.get("token", ()))
             raise ConfigurationError(
-                f"{type(self).__name__} needs a token ({named}), or a client_id and its "
+                f"{type(self).__name__} needs a token ({variables}), or a client_id and its "
                 "client_secret",
                 provider=self.name,
             )
@@ -158,14 +158,14 @@ class OAuthProvider(Provider):
 
     @property
     def first(self) -> Token | None:
-        """What was given of a token that was issued elsewhere, for as long as `tokens` is empty."""
+        """The token that was issued elsewhere and given, used for as long as `tokens` is empty."""
         if not self.token and not self.refresh_token:
             return None
         given = self.token if isinstance(self.token, str | Secret) else ""
         return Token(access=given, refresh=self.refresh_token or None)
 
     def auth_headers(self) -> Mapping[str, str]:
-        """Prove who asks with the token, where it is a text."""
+        """Return the header with the token, where it is a text."""
         return bearer(self.token) if isinstance(self.token, Secret) and self.token else {}
 
     def secrets(self) -> Iterator[str]:
@@ -174,7 +174,7 @@ class OAuthProvider(Provider):
         yield from (one.reveal() for one in self._issued)
 
     def hide(self, token: Token) -> None:
-        """Let a token be seen in no error."""
+        """Remember a token, so that it is taken out of errors."""
         for one in (token.access, token.refresh):
             if one and one not in self._issued:
                 self._issued.append(one)
@@ -205,13 +205,13 @@ class OAuthProvider(Provider):
         return str(query["code"])
 
     def exchanging(self, code: str) -> TokenRequest:
-        """Return what gives a token for a user's code."""
+        """Return the request that exchanges a user's code for a token."""
         uri = self._redirect_uri()
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": uri}
         return self.token_request(form, is_write=True)
 
     def renewing(self, held: Token | None) -> TokenRequest:
-        """Return what gives a new token.
+        """Return the request for a new token.
 
         Raises `AuthenticationError` where only the user can let the app in.
         """
@@ -221,7 +221,7 @@ class OAuthProvider(Provider):
         return self.beginning()
 
     def beginning(self) -> TokenRequest:
-        """Return what gives an app its first token, where no user has to be asked."""
+        """Return the request for an app's first token, where no user has to be asked."""
         raise AuthenticationError(
             "there is no token that works: send the user to authorization_url(...), and then "
             "await hub.authorize(...)",
@@ -229,7 +229,7 @@ class OAuthProvider(Provider):
         )
 
     def revoking(self, token: Token) -> TokenRequest:
-        """Return what ends a token for good; `UnsupportedError` where there is no such way."""
+        """Return the request that ends a token for good, or raise `UnsupportedError`."""
         del token
         raise self.unsupported("deauthorize", "a token ends with its lifetime")
 
@@ -264,7 +264,7 @@ class OAuthProvider(Provider):
         return token
 
     def refused(self, response: Response, asked: TokenRequest) -> StatusError:
-        """Return what a refusal of the token endpoint is."""
+        """Return the error for a refusal by the token endpoint."""
         error = self.error_for(asked.operation, asked.request, response)
         if isinstance(error, RateLimitError | ServerError):
             return error

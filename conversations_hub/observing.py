@@ -86,7 +86,7 @@ class RequestEnded(RequestEvent):
     seconds: float
     status: int | None = None
     received: int | None = None
-    """The bytes of the answer's body, if it came; of a download they are still to come."""
+    """The bytes of the answer's body, if it came; None for a download, whose body comes later."""
     request_id: str | None = None
     """The provider's own id of the request, for its support."""
     http_version: str | None = None
@@ -125,7 +125,7 @@ class PageRead(Event):
 
 
 Observer: TypeAlias = Callable[[Event], object]
-"""A function that is told of every event, where it happens; what it raises harms nobody."""
+"""A function that is called with every event, where it happens; what it raises is only logged."""
 
 
 def observers_of(given: Observer | Iterable[Observer] | None) -> tuple[Observer, ...]:
@@ -138,7 +138,7 @@ def observers_of(given: Observer | Iterable[Observer] | None) -> tuple[Observer,
     for one in several:
         if not callable(one) or iscoroutinefunction(one) or iscoroutinefunction(one.__call__):
             raise ConfigurationError(
-                f"an observer is a plain function of an event, not {type(one).__name__}"
+                f"an observer must be a plain function of an event, not {type(one).__name__}"
                 f"{' that is async' if callable(one) else ''}"
             )
     return several

@@ -6,7 +6,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import zip_longest
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar, cast
 
 from attrs import evolve, frozen
@@ -28,9 +27,9 @@ T = TypeVar("T")
 
 
 def check_limit(limit: int | None) -> None:
-    """Refuse what is no number of items."""
+    """Refuse a limit that is not a number of items."""
     if limit is not None and not (isinstance(limit, int) and limit >= 0):
-        raise ConfigurationError("limit is a number of items, or None for all")
+        raise ConfigurationError("limit must be a number of items, or None for all")
 
 
 @frozen
@@ -43,7 +42,7 @@ class Taking(Generic[T]):
 
     @property
     def keys(self) -> set[str]:
-        """What the wanted entries are known by."""
+        """The keys of the wanted entries."""
         return {key_of(entry) for entry in self.entries}
 
     @property
@@ -73,9 +72,9 @@ class Pager(AsyncIterator[T]):
     ) -> None:
         check_limit(limit)
         if not (isinstance(prefetch, int) and prefetch >= 0):
-            raise ConfigurationError("prefetch is a number of pages, 0 for none")
+            raise ConfigurationError("prefetch must be a number of pages, 0 for none")
         if on_error not in ("raise", "continue"):
-            raise ConfigurationError(f"on_error is 'raise' or 'continue', not {on_error!r}")
+            raise ConfigurationError(f"on_error must be 'raise' or 'continue', not {on_error!r}")
         self.errors: list[ProviderError] = []
         self._fetcher = fetcher
         self._teams = teams
@@ -84,7 +83,7 @@ class Pager(AsyncIterator[T]):
         self._left = limit
         self._prefetch = prefetch
         self._on_error = on_error
-        # What is dropped when it comes again: across the walks of one question.
+        # Per question: what is dropped when it comes again, from whichever of its walks.
         for team, before in zip_longest(teams, seen, fillvalue=()):
             if isinstance(team, Team) and team.seen is not None:
                 team.seen.update(before)
@@ -97,9 +96,9 @@ class Pager(AsyncIterator[T]):
         self._entries: list[T | TranslationError] = []
         self._at = 0
         self._back: deque[Taking[T]] = deque()
-        """Pages that come once more, since whoever had them did not get to its end."""
+        """Pages that come again, since a `collect` that had them did not finish."""
         self._held: list[Taking[T]] | None = None
-        """Pages that nobody has before all of them are there."""
+        """Pages that a running `collect` has taken; they count as taken when it returns."""
 
     def __aiter__(self) -> Self:
         return self
@@ -119,12 +118,7 @@ class Pager(AsyncIterator[T]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __del__(self) -> None:
@@ -136,7 +130,7 @@ class Pager(AsyncIterator[T]):
         """Stop fetching for good; a second time does nothing. A checkpoint can still be taken."""
         self._closed = True
         try:
-            # Whoever is cancelled while it waits cancels nobody a second time, as `gather` would.
+            # Unlike `gather`, this cancels nobody a second time when it is cancelled itself.
             if ending := [task for walk in self._walks if (task := walk.cancel())]:
                 await asyncio.wait(ending)
         finally:
@@ -179,7 +173,7 @@ class Pager(AsyncIterator[T]):
         return found
 
     def _put_back(self, held: list[Taking[T]]) -> None:
-        """Let pages come again, but for the errors that were told."""
+        """Let pages come again, without the errors that were raised."""
         if not held:
             return
         told, rest = self._entries[: self._at], self._entries[self._at :]
@@ -191,7 +185,7 @@ class Pager(AsyncIterator[T]):
         self._turn_to(self._back.popleft())
 
     def _rest(self, most: int | None = None) -> list[T]:
-        """Take what is left of this page up to a broken record, at most so many."""
+        """Take what is left of this page up to a broken record, at most `most` items."""
         items: list[T] = []
         for entry in self._entries[self._at :][:most]:
             if isinstance(entry, TranslationError):
@@ -270,13 +264,13 @@ class Pager(AsyncIterator[T]):
     def _turn_to(self, page: Taking[T]) -> None:
         self._page, self._entries, self._at = page, page.entries, 0
         if (held := self._held) is not None:
-            # Nothing comes again of a page without entries, nor of what nobody wanted.
+            # A page without entries has nothing that could come again.
             if held and not held[-1].entries:
                 held.pop()
             held.append(evolve(page, batch=evolve(page.batch, items=())))
 
     def _wanted(self, walk: Walk[T], batch: Batch[T]) -> Taking[T]:
-        """Leave out of a page what the consumer had already, and what is beyond the limit."""
+        """Leave out what the consumer had already, and what is beyond the limit."""
         entries = batch.entries
         if (seen := self._team[walk].seen) is not None and walk.listing.sort_key is None:
             entries = [e for e in entries if is_new(e, seen)]
@@ -327,7 +321,7 @@ class Pager(AsyncIterator[T]):
         if (team := self._team[walk]).parallel is None:
             walk.go_on(self._arrived, depth)
             return
-        # Its page may have freed a place, or be what another one waited for.
+        # Taking its page may free a place, or be what another walk waited for.
         self._let_join()
         for one in team.walks:
             one.go_on(self._arrived, depth)
@@ -337,14 +331,14 @@ class Pager(AsyncIterator[T]):
         return len(self._walks) == 1 and self._team[self._walks[0]].parallel is None
 
     def _let_join(self) -> None:
-        """Take in the walks that can begin now."""
+        """Add the walks that can begin now."""
         for team in self._teams:
             for walk in team.joining():
                 self._team[walk] = team
                 self._walks.append(walk)
 
     def _forget(self) -> None:
-        """Let go of walks that are over, of which a long list read in parts has many."""
+        """Drop walks that are over; a long list that is read in parts has many."""
         for team in self._teams:
             for walk in team.done():
                 del self._team[walk]
@@ -369,7 +363,7 @@ def _items(entries: Iterable[T | TranslationError]) -> Iterator[T]:
 
 
 def _first(entries: list[T | TranslationError], limit: int) -> list[T | TranslationError]:
-    """Return the entries up to so many items."""
+    """Return the first entries, with at most `limit` items."""
     kept: list[T | TranslationError] = []
     for entry in entries:
         if limit == 0:

@@ -1,4 +1,4 @@
-"""Puts names to people that a payload knows only by id, in batches and remembered."""
+"""Names people whom a payload knows only by id: looks them up in batches, and remembers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conversations_hub.models import Author, Message, Participant, Ref, Role
 T = TypeVar("T")
 
 MOST = 50_000
-"""So many are remembered before those are dropped whose time is over."""
+"""How many are remembered before expired ones are dropped."""
 
 
 @mutable

@@ -79,7 +79,7 @@ def operation(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S,
     return ask
 
 
-def _half(provider: Provider, cause: UnicodeEncodeError) -> ConfigurationError:
+def _lone_surrogate(provider: Provider, cause: UnicodeEncodeError) -> ConfigurationError:
     return ConfigurationError(
         f"a text has half of a character in it, {cause.object[cause.start]!r}, and cannot "
         "be sent; take the lone surrogate out",
@@ -93,7 +93,7 @@ def _base_url(value: str | URL) -> URL:
     except (TypeError, ValueError):
         url = URL()
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigurationError("base_url is no http(s) URL with a host")
+        raise ConfigurationError("base_url is not an http(s) URL with a host")
     if url.user or url.password or url.query_string or url.fragment:
         raise ConfigurationError("base_url takes a scheme, a host and a path, nothing else")
     return url.with_path(url.path.rstrip("/") or "/")
@@ -106,10 +106,10 @@ def base_url_field(default: Any = NOTHING) -> Any:
 
 def name_field(default: Any = NOTHING) -> Any:
     """Return the field of a provider's name, which refs must be able to carry."""
-    return field(default=default, validator=_is_plain)
+    return field(default=default, validator=_is_name)
 
 
-def _is_plain(_: Any, __: Any, name: str) -> None:
+def _is_name(_: Any, __: Any, name: str) -> None:
     if not isinstance(name, str) or not name or ":" in name:
         raise ConfigurationError(f"{name!r} cannot name a provider; leave out the colon")
 
@@ -122,7 +122,7 @@ def text_field(default: Any = NOTHING) -> Any:
 def _is_text(provider: Any, field: attrs.Attribute[Any], value: Any) -> None:
     if not isinstance(value, str) and (value is not None or field.default is NOTHING):
         raise ConfigurationError(
-            f"{field.name} is a text, not {named(value)}", provider=provider.name
+            f"{field.name} must be a string, not {named(value)}", provider=provider.name
         )
 
 
@@ -148,7 +148,7 @@ def is_rate(provider: Any, field: attrs.Attribute[Any], rate: Any) -> None:
     """Refuse what is no `Rate`, for fields that have one."""
     if rate is not None and not isinstance(rate, Rate):
         raise ConfigurationError(
-            f"{field.name} is a Rate, such as Rate(50, per=60), not {named(rate)}",
+            f"{field.name} must be a Rate, such as Rate(50, per=60), not {named(rate)}",
             provider=provider.name,
         )
 
@@ -179,7 +179,7 @@ class Provider(Questions):
     name: str = name_field()
     base_url: URL = base_url_field()
     rate: Rate | None = field(default=None, validator=is_rate)
-    """How fast the account may be asked, in each hub; as fast as it answers by default."""
+    """How fast each hub may ask the account; by default, as fast as it answers."""
     _runner: Runner | None = field(default=None, init=False, eq=False, repr=False)
 
     @classmethod
@@ -195,7 +195,7 @@ class Provider(Questions):
 
     @classmethod
     def required_variables(cls) -> tuple[str, ...]:
-        """Return the variables that show that somebody means this provider."""
+        """Return the variables of which one must be set for `ConversationsHub.from_env`."""
         return next(iter(cls.env.values()), ())
 
     @classmethod
@@ -249,7 +249,7 @@ class Provider(Questions):
         return Request.of(place)
 
     def auth_headers(self) -> Mapping[str, str]:
-        """Return the headers that prove who asks; they are added when a request is sent."""
+        """Return the headers with the credentials; they are added when a request is sent."""
         return {}
 
     def rates(self, request: Request) -> Mapping[str, Rate]:  # noqa: ARG002
@@ -257,7 +257,7 @@ class Provider(Questions):
         return {"": self.rate} if self.rate is not None else {}
 
     def allowance(self, response: Response, now: datetime) -> Allowance | None:  # noqa: ARG002
-        """Return what an answer says of that; `now` is by the provider's clock."""
+        """Return what an answer says may still be asked; `now` is by the provider's clock."""
         return None
 
     def problem(self, request: Request, response: Response) -> Problem:  # noqa: ARG002
@@ -300,7 +300,7 @@ class Provider(Questions):
             path = "/".join([base.raw_path.rstrip("/"), *map(path_segment, segments)])
             text = query_text(query) if query else ""
         except UnicodeEncodeError as cause:
-            raise _half(self, cause) from cause
+            raise _lone_surrogate(self, cause) from cause
         return URL(f"{base.origin()}{path}" + (f"?{text}" if text else ""), encoded=True)
 
     def ask(
@@ -325,7 +325,7 @@ class Provider(Questions):
     ) -> tuple[bytes | None, Mapping[str, str]]:
         """Return a body and its headers; `ConfigurationError` for what no request can carry.
 
-        Who asks something else first has it refused here before that.
+        A call of several requests makes its body first: what is refused asks nothing.
         """
         try:
             if json is not None:
@@ -333,9 +333,9 @@ class Provider(Questions):
             if form is not None:
                 return query_text(form).encode(), {"Content-Type": FORM}
         except UnicodeEncodeError as cause:
-            raise _half(self, cause) from cause
+            raise _lone_surrogate(self, cause) from cause
         except (TypeError, ValueError, OverflowError, RecursionError) as cause:
-            raise ConfigurationError(f"this is no JSON: {cause}", provider=self.name) from cause
+            raise ConfigurationError(f"this is not JSON: {cause}", provider=self.name) from cause
         return None, {}
 
     def files(self, attachments: Iterable[File]) -> list[Upload | Attachment]:
@@ -343,7 +343,7 @@ class Provider(Questions):
         alone = (str, bytes, Path, AsyncIterable, Upload, Attachment)
         if isinstance(attachments, alone) or not isinstance(attachments, Iterable):
             raise ConfigurationError(
-                "attachments is a list; put the file into one", provider=self.name
+                "attachments must be a list; put the file into one", provider=self.name
             )
         return [one if isinstance(one, Attachment) else upload(one) for one in attachments]
 
@@ -360,7 +360,7 @@ class Provider(Questions):
         most = self.limits[listing]
         if wanted is not None and not (isinstance(wanted, int) and wanted >= 1):
             raise ConfigurationError(
-                "page_size is a number from 1", provider=self.name, operation=listing
+                "page_size must be a number from 1", provider=self.name, operation=listing
             )
         return min(wanted or most, most)
 
@@ -378,12 +378,13 @@ class Provider(Questions):
         return without(text, self.secrets())
 
     def error_for(self, operation: str, request: Request, response: Response) -> StatusError:
-        """Return what a refusal is: who refused what, why, and what to do about it."""
+        """Return the error for a refusal: who refused what, why, and what to do about it."""
         problem = self.problem(request, response)
         kind = problem.kind or class_for(response.status)
-        why = f": {line(self.redact(problem.message), 300)}" if problem.message else ""
+        message = line(self.redact(problem.message), 300).removesuffix(".")
+        why = f": {message}" if message else ""
         told = line(self.redact(problem.code), 100) if problem.code else None
-        code = f" ({told})" if told else ""
+        code = f" ({told})" if told and told != str(response.status) else ""
         remedy = f"; {hint}" if (hint := remedy_for(kind)) else ""
         if 300 <= response.status < 400:
             remedy = (
@@ -414,7 +415,7 @@ ORDERS = ("oldest", "newest", None)
 def check_order(order: str | None) -> None:
     """Refuse an order that does not exist."""
     if order not in ORDERS:
-        raise ConfigurationError(f"order is 'oldest', 'newest' or None, not {order!r}")
+        raise ConfigurationError(f"order must be 'oldest', 'newest' or None, not {order!r}")
 
 
 def json_object(response: Response) -> Mapping[str, Any]:
@@ -433,7 +434,7 @@ def between(
     for bound in (start, end):
         if bound is not None and (not isinstance(bound, datetime) or bound.tzinfo is None):
             raise ConfigurationError(
-                f"{bound!r} is no aware datetime; give one such as datetime.now(UTC)"
+                f"{bound!r} is not an aware datetime; give one such as datetime.now(UTC)"
             )
     if start is None and end is None:
         return None
@@ -445,8 +446,8 @@ def between(
     return keep
 
 
-def both(*filters: Callable[[Any], bool] | None) -> Callable[[Any], bool] | None:
-    """Return the filter that passes what all of these pass."""
+def all_of(*filters: Callable[[Any], bool] | None) -> Callable[[Any], bool] | None:
+    """Return the filter that passes what all of the given ones pass."""
     given = [f for f in filters if f is not None]
     if not given:
         return None

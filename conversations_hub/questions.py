@@ -35,10 +35,10 @@ class Questions:
     """What comes nearest to a question that the API cannot be asked."""
 
     def unsupported(self, question: str, nearest: str = "") -> UnsupportedError:
-        """Return the error for what the API cannot say, with the nearest thing that it can."""
+        """Return the error for what the API cannot do, with the nearest thing that it can."""
         hint = nearest or self.nearest.get(question, "")
         return UnsupportedError(
-            f"the API of {type(self).__name__} has no way to ask this{f'; {hint}' if hint else ''}",
+            f"{type(self).__name__}'s API cannot do this{f'; {hint}' if hint else ''}",
             provider=getattr(self, "name", None),
             operation=question,
         )
@@ -71,7 +71,7 @@ class Questions:
     def participants(
         self, conversation: Ref, *, page_size: int | None = None
     ) -> Listing[Participant]:
-        """List who is in a conversation."""
+        """List the participants of a conversation."""
         raise self.unsupported("participants")
 
     def conversation(self, ref: Ref) -> Call[Conversation]:
@@ -93,7 +93,7 @@ class Questions:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Message]:
-        """Write a message: plain text or markup, files, an answer to another message.
+        """Send a message: plain text or markup, files, a reply to another message.
 
         A file is a `Path`, bytes, an async stream, an `Upload`, or an `Attachment` that the
         provider has already.
@@ -108,7 +108,7 @@ class Questions:
         text: str | None = None,
         html: str | None = None,
     ) -> Call[Message]:
-        """Change the words of a message."""
+        """Change the text of a message."""
         raise self.unsupported("edit")
 
     def delete_message(self, conversation: Ref, id: str) -> Call[None]:  # noqa: A002
@@ -126,7 +126,7 @@ class Questions:
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Conversation]:
-        """Begin a conversation; `text` is its first message."""
+        """Create a conversation; `text` is its first message."""
         raise self.unsupported("create")
 
     def update(
@@ -137,19 +137,19 @@ class Questions:
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Call[Conversation]:
-        """Change what is said about a conversation; what is None stays."""
+        """Change a conversation's title, description or metadata; what is None stays."""
         raise self.unsupported("update")
 
     def archive(self, ref: Ref) -> Call[Conversation]:
-        """Put a conversation away."""
+        """Archive a conversation."""
         raise self.unsupported("archive")
 
     def unarchive(self, ref: Ref) -> Call[Conversation]:
-        """Bring a conversation back."""
+        """Take a conversation out of the archive."""
         raise self.unsupported("unarchive")
 
     def close(self, ref: Ref) -> Call[Conversation]:
-        """End a conversation."""
+        """Close a conversation."""
         raise self.unsupported("close")
 
     def delete(self, ref: Ref) -> Call[None]:
@@ -157,11 +157,11 @@ class Questions:
         raise self.unsupported("delete")
 
     def add_participant(self, conversation: Ref, who: Ref | str) -> Call[Participant]:
-        """Let somebody in; a ref is a user, a text whatever the provider knows people by."""
+        """Add a participant: the ref of a user, or a text that the provider knows people by."""
         raise self.unsupported("add_participant")
 
     def remove_participant(self, conversation: Ref, who: Ref | str) -> Call[None]:
-        """Show somebody out; a ref is a user or a participant."""
+        """Remove a participant: the ref of a user or participant, or a text as when adding."""
         raise self.unsupported("remove_participant")
 
     def mark_read(self, conversation: Ref, *, participant: Ref | str | None = None) -> Call[None]:

@@ -42,7 +42,7 @@ class Reader(Protocol[T_co]):
 
 
 class Runner(Protocol):
-    """What an open hub lends to its providers' recipes."""
+    """What a hub lends to its providers' recipes."""
 
     def run(self, call: Call[T]) -> Awaitable[T]:
         """Carry out a call."""
@@ -86,8 +86,8 @@ class Recipe:
 class Attempt:
     """A write that may have happened: not before `since`, a time by the provider's own clock.
 
-    `known` are the things that this hub has written otherwise, none of which it is. Both are
-    looked at when the provider answers: then the hub knows more, its clock among other things.
+    `known` holds what this hub's other writes made, so none of it is this one's. Both are evaluated
+    when the provider answers: by then the hub knows more, such as the provider's clock.
     """
 
     _since: datetime | Callable[[], datetime] = field(alias="since")
@@ -116,17 +116,17 @@ class Call(Recipe, Generic[T]):
 
     read: Callable[[Response], T | Call[T]]
     recover: Callable[[StatusError], T | Call[T]] | None = None
-    """What a refusal stands for where it is an answer, too; any other it raises again."""
+    """Return the value that a refusal stands for, where it is an answer, too; else raise it."""
     reconcile: Callable[[Attempt], Call[Outcome[T]]] | None = None
-    """How to find out what became of this request, if nobody knows."""
+    """How to find out what became of this request, if its fate is unknown."""
     prepares: bool = False
-    """This request alone changes nothing that anyone sees; an upload does not."""
+    """Whether this request alone changes nothing that anyone sees, such as an upload."""
     made: tuple[Ref, ...] = ()
     """What the requests before it wrote."""
     patience: float = 0.0
-    """How many seconds to go on asking, while the outcome is that something did not happen."""
+    """How many seconds to ask again for, while the outcome is that it did not happen."""
     attempt: Attempt | None = None
-    """The write that it is to find out about."""
+    """The write whose fate this call finds out."""
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._lent().run(self).__await__()
@@ -138,12 +138,12 @@ class TwoEnds:
 
     backwards: Request
     total: Callable[[Raw], int | None] | None = None
-    """How many records the list has, from an answer, where pages from the other end are counted.
+    """Read how many records the list has, where pages from the other end are counted.
 
     Where there are fewer than a page before, rows have moved up and one may have been passed.
     """
     wall: type[StatusError] | None = None
-    """What the other end is refused with where it can be read no further."""
+    """The error that the other end gives where it can be read no further."""
 
 
 class Windows(Protocol):
@@ -154,29 +154,29 @@ class Windows(Protocol):
 
     @property
     def bottom(self) -> int:
-        """Where lists begin, more or less: what lies below is found as well, but less fast."""
+        """About the lowest number of any list; what lies below is found as well, but slower."""
         ...
 
     @property
     def extent(self) -> tuple[int, int] | None:
-        """From where to where the question itself says that the list goes; guesses will do."""
+        """The range that the question itself gives for the list; an estimate will do."""
         ...
 
     @property
     def scout(self) -> Listing[int] | None:
-        """What finds out where this list begins: its one item."""
+        """A listing whose one item is the number where this list begins."""
         ...
 
     def part(self, lo: int | None, hi: int, like: Request) -> Request:
-        """Return the request for what lies between two borders, as it is asked elsewhere."""
+        """Return the request for what lies between two borders, in the manner of `like`."""
         ...
 
     def reached(self, items: Sequence[Any], onward: Request, before: int) -> tuple[int, int] | None:
-        """Return from where to where a page led: all above has been read. None: who knows."""
+        """Return from where to where a page led, all above being read; None where unknown."""
         ...
 
     def after_all(self, onward: Request) -> Request | None:
-        """Return what the topmost walk asks instead of going on below its border."""
+        """Return what the topmost walk asks in place of what lies below its border."""
         ...
 
     def waits(self, onward: Request) -> bool:

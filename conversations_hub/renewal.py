@@ -35,7 +35,7 @@ EARLY = timedelta(minutes=1)
 LATER = timedelta(seconds=5)
 # A store that did not take a token is tried again so much later.
 AGAIN = timedelta(minutes=1)
-# So many seconds closing waits for a token that is on its way.
+# How many seconds closing waits for a token that is on its way.
 CLOSING = 5.0
 # What can be renewed no more (RFC 6749, section 5.2).
 INVALID_GRANT = "invalid_grant"
@@ -69,7 +69,7 @@ class Issuer:
             return await self._current(refused)
 
     async def exchange(self, code: str) -> Token:
-        """Keep the token that a user's code is good for."""
+        """Exchange a user's code for a token, and keep it."""
         store = self.provider.tokens
         async with store.lock():
             # Before the code is spent, since a store that cannot be read is to be mended first.
@@ -153,12 +153,12 @@ class Keeper:
     provider: OAuthProvider
     source: TokenSource
     patience: float
-    """So many seconds a new token may take."""
+    """How many seconds a new token may take."""
     _token: Token | None = field(default=None, init=False, repr=False)
     _renew_at: datetime | None = field(default=None, init=False)
     _renewing: asyncio.Task[Token] | None = field(default=None, init=False)
     _instead_of: Secret | None = field(default=None, init=False)
-    """What is being renewed."""
+    """The token that the running renewal is to replace."""
     _closed: bool = field(default=False, init=False)
 
     async def token(self, refused: Token | None = None) -> Token:
@@ -187,7 +187,7 @@ class Keeper:
         return not isinstance(self.source, Issuer) or token.access == self.source.own
 
     async def exchange(self, code: str) -> None:
-        """Go on with the token that a user's code is good for."""
+        """Exchange a user's code for a token, and use that from now on."""
         issuer = self._issuer("authorize")
         self._take(await self._in_time(partial(issuer.exchange, code), sent=True))
         if issuer.is_behind:
@@ -332,7 +332,7 @@ def _works(token: Token, refused: Secret | None) -> bool:
 
 
 def unsent(error: ProviderError) -> ProviderError:
-    """Return what it means for a request that there was no token: it was not sent."""
+    """Return the error for a request that was not sent, since there was no token."""
     # Whatever else a source may raise is not about what was asked for.
     if isinstance(error, AuthenticationError) or (
         isinstance(error, TransportError) and not error.sent
@@ -350,7 +350,7 @@ def unsent(error: ProviderError) -> ProviderError:
 
 
 def keeper_of(provider: Provider, ask: Ask, patience: float) -> Keeper | None:
-    """Return what keeps a provider's token, where that is not just given."""
+    """Return the keeper of a provider's token, unless that was given as a text."""
     if not isinstance(provider, OAuthProvider):
         return None
     source = provider.source

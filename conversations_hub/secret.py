@@ -23,7 +23,9 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise ConfigurationError(f"a Secret is of a text, not of a {type(text).__name__}")
+            raise ConfigurationError(
+                f"the text of a Secret must be a string, not {type(text).__name__}"
+            )
         self._text: str = text
 
     def reveal(self) -> str:

@@ -98,7 +98,7 @@ class FileStore(TokenStore):
 
     @asynccontextmanager
     async def _alone(self, purpose: str) -> AsyncIterator[None]:
-        # Whoever renews also swaps, so each has a lock of its own.
+        # A renewal also swaps, so the two have a lock each.
         with _explained(self.path):
             _check_directory(self._target)
             lock = _file_lock(self._target.with_name(f"{self._target.name}.{purpose}"))

@@ -17,7 +17,7 @@ from conversations_hub.wire import TOTAL, Request
 T = TypeVar("T")
 
 MOST = 1000
-"""So many places of a list can be read at a time; no API is asked as much."""
+"""The most places of a list that can be read at a time."""
 
 
 @mutable(kw_only=True, eq=False)
@@ -28,9 +28,9 @@ class Team(Generic[T]):
     walks: list[Walk[T]]
     parallel: int | None = None
     seen: set[str] | None = field(default=None, init=False)
-    """What was delivered, where several may come upon the same."""
+    """The keys of what was delivered, where several walks may find the same."""
     over: list[Walk[T]] = field(factory=list, init=False)
-    """Walks that were left out, while a checkpoint may still have to tell of their pages."""
+    """Walks that are over, while a checkpoint may still need their pages."""
 
     def __attrs_post_init__(self) -> None:
         several = self.parallel is not None or len(self.walks) > 1
@@ -44,11 +44,11 @@ class Team(Generic[T]):
 
     @property
     def firsts(self) -> list[Request]:
-        """The first requests that a checkpoint knows the walks by."""
+        """The first requests, by which a checkpoint knows the walks."""
         return [walk.listing.request for walk in self.walks]
 
     def recall(self) -> None:
-        """Remember what walks that were placed by a checkpoint had read last."""
+        """Remember what the walks of a resumed checkpoint had read last."""
 
     def joining(self) -> list[Walk[T]]:
         """Return further walks that can begin now."""
@@ -60,12 +60,12 @@ class Team(Generic[T]):
         return self.walks
 
     def left(self, walk: Walk[T], untaken: Container[Walk[T]]) -> Request | None:
-        """Return what a checkpoint goes on with, where pages of some walks are yet to be taken."""
+        """Return the request that a checkpoint goes on with, if pages of some walks are untaken."""
         del untaken
         return walk.onward
 
     def done(self) -> list[Walk[T]]:
-        """Leave out walks that are over and return them, where new ones take their place."""
+        """Take out the walks that are over and return them, where new ones take their place."""
         return []
 
 
@@ -89,7 +89,7 @@ class Ends(Team[T]):
             walk.company = self
 
     def recall(self) -> None:
-        """Take the last items before a checkpoint for what was read; the other comes upon them."""
+        """Count the last items before a checkpoint as read; the other walk will meet them."""
         self._read = [set(walk.trail) for walk in self.walks]
 
     @property
@@ -119,12 +119,12 @@ class Ends(Team[T]):
         return walk.onward
 
     def excuses(self, walk: Walk[Any], error: ProviderError) -> bool:
-        """Return whether a refusal only says that the other end is read no further."""
+        """Return whether a refusal only means that the other end can be read no further."""
         wall = self.split.wall
         return walk is self.walks[1] and wall is not None and type(error) is wall
 
     def holds(self, walk: Walk[Any]) -> bool:
-        """Let both go on."""
+        """Hold neither back."""
         del walk
         return False
 
@@ -144,7 +144,7 @@ class Ends(Team[T]):
 
 @mutable(kw_only=True, eq=False)
 class Crew(Team[T]):
-    """Walks that each read a window of the list; who is done takes a part of the longest left.
+    """Walks that each read a window of the list; one that is done takes a part of the longest left.
 
     It begins with one walk from the newest item on, whose first page shows how much there may be.
     """
@@ -177,11 +177,11 @@ class Crew(Team[T]):
 
     @property
     def firsts(self) -> list[Request]:
-        """The first requests that a checkpoint knows the walks by: all by that of the list."""
+        """The first requests, by which a checkpoint knows the walks: for all, that of the list."""
         return [self.listing.request for _ in self.readers]
 
     def joining(self) -> list[Walk[T]]:
-        """Return further walks, as far as places are free and there is enough for them."""
+        """Return further walks, as far as places are free and there is enough to read."""
         # A page that nobody has taken holds its place, so that a slow reader holds the walks back.
         idle = (self.parallel or 1) - sum(not walk.is_over for walk in self.walks)
         if not self._is_scouting and self._scout is not None and idle > 0:
@@ -194,14 +194,14 @@ class Crew(Team[T]):
         found = [
             self._below(walk, border)
             for walk, borders in zip(spans, shares, strict=True)
-            # From below upwards: each takes what is left under its own border.
+            # From the bottom up: each takes what is left below its own border.
             for border in reversed(borders)
         ]
         self.walks.extend(found)
         return found
 
     def done(self) -> list[Walk[T]]:
-        """Leave out walks that are over and return them."""
+        """Take out the walks that are over and return them."""
         over = [walk for walk in self.walks if walk.is_over]
         self.walks[:] = [walk for walk in self.walks if walk not in over]
         self.over.extend(over)
@@ -227,7 +227,7 @@ class Crew(Team[T]):
         return batch
 
     def excuses(self, walk: Walk[Any], error: ProviderError) -> bool:
-        """Return whether only the way to find out where the list begins is closed."""
+        """Return whether the refusal is only the scout's, without whom the others go on."""
         del error
         return walk is self._scout
 
@@ -243,7 +243,7 @@ class Crew(Team[T]):
             return None
         if (bottom := window.lo) is None:
             if self._scout is not None and self._scout.next is not None:
-                return None  # it soon will be known
+                return None  # it will be known soon
             known = [b for b in (self._found, self.split.bottom) if b is not None]
             bottom = max((b for b in known if b < window.at), default=None)
         return None if bottom is None else Span(top=window.at, bottom=bottom, pace=window.pace)
@@ -262,11 +262,13 @@ def check_parallel(parallel: Any) -> None:
     if parallel is None:
         return
     if not isinstance(parallel, int) or isinstance(parallel, bool) or not 1 <= parallel <= MOST:
-        raise ConfigurationError(f"parallel is a number of pages to read at a time, 1 to {MOST}")
+        raise ConfigurationError(
+            f"parallel must be a number of pages to read at a time, 1 to {MOST}"
+        )
 
 
 def team_of(fetcher: Fetcher, listing: Listing[T], parallel: int | None) -> Team[T]:
-    """Return who reads a listing, at so many places at a time."""
+    """Return the team that reads a listing, at up to `parallel` places at a time."""
     check_parallel(parallel)
     if parallel is None or parallel == 1:
         parts = [_of(part, listing) for part in listing.parts]
@@ -295,11 +297,11 @@ def _reader(
     window: Window,
     like: Request | None = None,
 ) -> Walk[T]:
-    """Return the walk through a window of a list, which asks as another walk has learnt to."""
+    """Return the walk through a window of a list, which asks in the manner of `like`."""
     first = listing.request
     if window.hi is not None:
         first = split.part(window.lo, window.hi, like or first)
-    # Windows overlap, so that whoever reads drops what came before.
+    # Windows overlap, so what came before must be dropped.
     part = evolve(listing, request=first, repeats=True)
     return Walk(fetcher=fetcher, listing=part, next=first, window=window)
 
@@ -316,8 +318,8 @@ def _splittable(fetcher: Fetcher, listing: Listing[T]) -> Listing[T]:
         )
     if listing.split is None or listing.beside:
         raise UnsupportedError(
-            f"the API of {type(provider).__name__} gives this list, or it with these filters, one "
-            "page after the other; leave parallel= out",
+            f"{type(provider).__name__}'s API gives this list, at least with these filters, only "
+            "page by page; leave parallel= out",
             provider=provider.name,
             operation=operation,
         )

@@ -35,7 +35,7 @@ except ModuleNotFoundError as _missing:
 Value: TypeAlias = str | int | float | bool
 
 SCOPE = "conversations_hub"
-# The version of the conventions from which on those for HTTP are stable.
+# The first version of the conventions in which those for HTTP are stable.
 SCHEMA = "https://opentelemetry.io/schemas/1.23.0"
 DURATION = "http.client.request.duration"
 # What the conventions advise for it, in seconds.
@@ -55,7 +55,7 @@ BOUNDARIES: list[float] = [
     7.5,
     10,
 ]
-# They end what nobody wanted any longer, such as a page that was fetched ahead.
+# These end what is no longer wanted, such as a page that was fetched ahead.
 ABANDONED = {"CancelledError", "GeneratorExit"}
 
 
@@ -133,7 +133,7 @@ class OpenTelemetry:
         self._open[key] = OpenSpan(span, within, context.attach(within))
 
     def _end(self, key: tuple[int, int], told: Mapping[str, Value], error: str | None) -> None:
-        """End a span; of what went wrong only the class is told, since messages have words."""
+        """End a span; an error is told by its class alone, since its message may quote people."""
         open_span = self._open.pop(key, None)
         if open_span is None:
             return
@@ -145,7 +145,7 @@ class OpenTelemetry:
                 span.set_status(Status(StatusCode.ERROR))
             if not error.isdecimal():
                 span.add_event("exception", {"exception.type": error})
-        # A coroutine that nobody awaits any more is closed elsewhere, where it is not current.
+        # An abandoned coroutine is closed in another context, where its span is not current.
         if context.get_current() is open_span.within:
             context.detach(open_span.token)
         span.end()
@@ -157,7 +157,7 @@ class OpenTelemetry:
 
 
 def _told(**said: Value | None) -> dict[str, Value]:
-    """Name what no convention has a name for."""
+    """Return the attributes that no convention has a name for."""
     return {f"{SCOPE}.{name}": value for name, value in said.items() if value is not None}
 
 
@@ -196,7 +196,7 @@ def _answer(event: RequestEnded) -> dict[str, Value]:
 
 
 def _wrong(event: RequestEnded) -> str | None:
-    """Return what the conventions call an error of a client: none of an answer below 400."""
+    """Return `error.type` by the conventions for clients; an answer below 400 has none."""
     if event.error is None and event.status is not None and event.status >= 400:
         return str(event.status)
     return event.error

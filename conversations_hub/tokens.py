@@ -15,7 +15,7 @@ from conversations_hub.secret import Secret, secret, secret_or_none
 def _is_aware(_: Any, __: Any, moment: Any) -> None:
     if moment is not None and not (isinstance(moment, datetime) and moment.tzinfo is not None):
         raise ConfigurationError(
-            "expires_at is an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)"
+            "expires_at must be an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)"
         )
 
 

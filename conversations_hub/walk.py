@@ -26,35 +26,35 @@ from conversations_hub.wire import Request
 T = TypeVar("T")
 
 TRAIL = 10
-"""So many items are remembered to find a place by."""
+"""How many of the last items are remembered, to find the place by."""
 
 
 def key_of(item: Any) -> str:
-    """Return what an item is known by: its id, or what stands for a small value without one.
+    """Return the key of an item: its id, or a digest of a value without one.
 
     Checkpoints are made of these, so that a value's own words must not be in them.
     """
     ref = getattr(item, "ref", None)
     if isinstance(ref, Ref):
         return ref.id
-    # All that counts in equality, for `repr` leaves out what is secret.
+    # All fields that count in equality, since `repr` leaves out secret ones.
     told = astuple(item, filter=lambda field, _: bool(field.eq)) if has(type(item)) else item
     return blake2b(repr(told).encode(), digest_size=12).hexdigest()
 
 
 EMPTY = 1000
-"""So many pages in a row may have nothing on them, before somebody hears of it."""
+"""How many pages in a row may be empty before that is an error."""
 
 
 class Company(Protocol):
-    """Those with whom a walk shares a list, as far as it has to ask them."""
+    """What a walk must ask the others with whom it shares a list."""
 
     def arrived(self, walk: Walk[Any], batch: Batch[Any]) -> Batch[Any]:
-        """Hear of a page, and decide what comes after it: the walk's `next`."""
+        """Look at a page, and decide what comes after it: the walk's `next`."""
         ...
 
     def excuses(self, walk: Walk[Any], error: ProviderError) -> bool:
-        """Return whether a refusal only ends this walk, since the others read all there is."""
+        """Return whether a refusal only ends this walk, since the others read the rest."""
         ...
 
     def holds(self, walk: Walk[Any]) -> bool:
@@ -64,7 +64,7 @@ class Company(Protocol):
 
 @mutable(kw_only=True, eq=False)
 class Walk(Generic[T]):
-    """One list on its way: the request that is next and the pages that came ahead of need."""
+    """The reading of one list: the request that is next, and the pages fetched ahead."""
 
     fetcher: Fetcher
     listing: Listing[T]
@@ -75,7 +75,7 @@ class Walk(Generic[T]):
     trail: tuple[str, ...] = ()
     """The last items of the pages before `next`: where to go on from if its cursor expires."""
     had: frozenset[str] = frozenset()
-    """Items that were delivered and will come once more: of a page that is asked for again."""
+    """Items that were delivered and will come again, on a page that is asked for again."""
     ready: deque[Batch[T] | Exception] = field(factory=deque, init=False)
     task: asyncio.Task[None] | None = field(default=None, init=False)
     _gave_up: Request | None = field(default=None, init=False)
@@ -83,12 +83,12 @@ class Walk(Generic[T]):
     _empty: int = field(default=0, init=False)
     """How many pages in a row had nothing on them."""
     _astray: bool = field(default=False, init=False)
-    """The page that is next was read, and led to one that had been read before."""
+    """Whether the page that is next was read before, and led back to an earlier one."""
     _gathered: list[T | TranslationError] = field(factory=list, init=False)
     _expired: CursorExpiredError | None = field(default=None, init=False)
     """Why the list is read once more from its start."""
     _sought: Place | None = field(default=None, init=False)
-    """The place whose cursor expired, until a page comes that it is on, or behind."""
+    """The place whose cursor expired, until a page comes that has it."""
 
     def go_on_at(self, place: Place) -> None:
         """Go on where a checkpoint was taken."""
@@ -96,7 +96,7 @@ class Walk(Generic[T]):
         self._asked = Trodden.after(place.way)
 
     def place(self, request: Request | None) -> Place:
-        """Return where a checkpoint goes on whose walk would ask this next."""
+        """Return where a checkpoint goes on, if this is the walk's next request."""
         if self._sought is not None:
             return self._sought
         if self.listing.sort_key is not None:
@@ -135,7 +135,7 @@ class Walk(Generic[T]):
         self.next = batch.next
         if self.company is not None:
             batch = self.company.arrived(self, batch)
-        # Until here somebody may have had to look around the items.
+        # Up to here, the envelope may have been looked at.
         raw = batch.raw if self.fetcher.keep_raw else None
         batch = evolve(batch, next=self.next, place=place, raw=raw)
         if self.next is not None and _step(self.next) in self._asked:
@@ -143,7 +143,7 @@ class Walk(Generic[T]):
         return batch
 
     def _doubt(self, request: Request) -> None:
-        """Say what is odd about a page, before it is asked for all the same."""
+        """Raise what is odd about a page, once; the next step asks for it all the same."""
         if self._astray:
             self._astray = False
             raise self._stuck(f"the list goes in circles: a page of {request.place} comes again")
@@ -181,7 +181,7 @@ class Walk(Generic[T]):
         self.next = self.listing.request
 
     def _behind(self, sought: Place, batch: Batch[T]) -> Batch[T]:
-        """Leave out what comes before the first item that is known to be near the place.
+        """Leave out what comes before the first known item near the place.
 
         From there on, whatever was not delivered is new.
         """
@@ -196,7 +196,7 @@ class Walk(Generic[T]):
         return batch
 
     def _without_had(self, batch: Batch[T]) -> Batch[T]:
-        """Leave out what was delivered; it comes but once more."""
+        """Leave out what was delivered, which comes again only once."""
         # A list that is put in order is delivered, and so looked through, as a whole.
         if not self.had or self.listing.sort_key is not None:
             return batch
@@ -283,7 +283,7 @@ class Walk(Generic[T]):
 
 
 def _each_once(batch: Batch[T]) -> Batch[T]:
-    """Leave out what a page holds twice."""
+    """Leave out what is on a page twice."""
     items: tuple[Any, ...] = batch.items
     try:
         known = {item.ref.id for item in items}

@@ -53,7 +53,7 @@ class Calling:
 
 @define(eq=False)
 class Seen:
-    """What is known of an answer so far."""
+    """What is known so far of the answer."""
 
     status: int | None = None
     received: int | None = None
@@ -98,14 +98,14 @@ class Watch:
     def answered(
         self, status: int, headers: Mapping[str, str], version: tuple[int, int] | None
     ) -> Seen | None:
-        """Take down the head of an answer to the present request, if anybody watches it."""
+        """Note the head of the answer to the present request, if it is watched."""
         if (asking := ASKING.get()) is None:
             return None
         seen, provider = asking.seen, asking.provider
         seen.status = status
         seen.http_version = ".".join(map(str, version)) if version else None
         told = headers.get(provider.request_id_header) if provider else None
-        # Whoever answers may answer anything, such as what it was just shown.
+        # A server may answer anything, even the credentials it was just sent.
         if provider and told and ID.fullmatch(told) and provider.redact(told) == told:
             seen.request_id = told
         return seen
@@ -123,7 +123,7 @@ class Watch:
         )
 
     def refused(self, error: ProviderError, operation: str, seconds: float) -> None:
-        """Tell that an account is left alone, since it said 429."""
+        """Tell that an account rests, since it answered 429."""
         self._happened(
             Paused, provider=error.provider, operation=operation, seconds=seconds, why="refusal"
         )
@@ -155,9 +155,9 @@ class Watch:
         self.tell(kind(call=_number(), **said))
 
     def tell(self, event: Event) -> None:
-        """Tell everybody of an event; who fails is heard of once."""
+        """Tell every observer of an event; one that fails is logged once."""
         journal.write(event)
-        # Who came in first leaves last, as with any two things that surround another.
+        # The first to hear of a beginning is the last to hear of the end, so that they nest.
         ends = isinstance(event, CallEnded | RequestEnded)
         for observer in reversed(self.observers) if ends else self.observers:
             try:
@@ -254,6 +254,6 @@ def _within(variable: ContextVar[T], value: T) -> Iterator[None]:
     try:
         yield
     finally:
-        # A coroutine that nobody awaits any more is closed in another context.
+        # An abandoned coroutine is closed in another context.
         with suppress(ValueError):
             variable.reset(token)

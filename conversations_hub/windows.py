@@ -11,12 +11,12 @@ from attrs import Factory, field, frozen, mutable
 START = sys.maxsize
 """Where a walk from the newest on begins: above everything."""
 WORTH = 2.5
-"""So many pages must be left of a window for somebody to help: each cut costs about one more."""
+"""How many pages a window must have left to be worth a cut, which costs about one more."""
 
 
 @mutable(kw_only=True)
 class Window:
-    """The part of a list that one walk reads, from above downwards."""
+    """The part of a list that one walk reads, from the top down."""
 
     lo: int | None = None
     """The border below; None for all there is."""
@@ -63,7 +63,7 @@ class Span:
         return (self.top - self.bottom) / self.pace
 
     def cut(self, pieces: int) -> list[int]:
-        """Return the borders between so many equal pieces, from above downwards."""
+        """Return the borders between equal pieces, from the top down."""
         step = (self.top - self.bottom) / pieces
         borders = {self.top - round(step * number) for number in range(1, pieces)}
         return sorted((b for b in borders if self.bottom < b < self.top), reverse=True)

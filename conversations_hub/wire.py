@@ -83,20 +83,20 @@ def _content(thing: Any) -> Any:
     if isinstance(thing, bytes | Path | AsyncIterable):
         return thing
     raise ConfigurationError(
-        f"a {type(thing).__name__} is no file; give a Path, bytes, an async stream of bytes, or "
+        f"{named(thing)} is not a file; give a Path, bytes, an async stream of bytes, or "
         "an Upload with its name"
     )
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"the name of a file is a text, not {named(value)}")
+        raise ConfigurationError(f"the name of a file must be a string, not {named(value)}")
     return value
 
 
 def _is_size(_: Any, __: Any, size: Any) -> None:
     if size is not None and not (isinstance(size, int) and size >= 0):
-        raise ConfigurationError("the size of a file is a number of bytes")
+        raise ConfigurationError("the size of a file must be a number of bytes")
 
 
 def _is_unicode(_: Any, __: Any, name: str) -> None:
@@ -110,7 +110,7 @@ def _is_unicode(_: Any, __: Any, name: str) -> None:
 
 def _is_media_type(_: Any, __: Any, name: str) -> None:
     if not (isinstance(name, str) and name.isascii() and name.isprintable()):
-        raise ConfigurationError(f"{name!r} is no media type, such as image/png")
+        raise ConfigurationError(f"{name!r} is not a media type, such as image/png")
 
 
 def _own_name(file: Upload) -> str:
@@ -175,7 +175,7 @@ def address(text: str) -> URL:
     start = AUTHORITY.match(text)
     head = start[0] if start else ""
     if not head.isprintable() or " " in head:
-        raise ValueError("this is no place")
+        raise ValueError("this is not a place")
     # A blank or a line break would end the request's first line.
     url = URL(head + quote(text[len(head) :], safe=punctuation), encoded=True)
     _ = url.host, url.port  # which raise
@@ -217,7 +217,7 @@ class Request:
         except ValueError:
             url = URL()
         if url.scheme not in {"http", "https"} or not url.host:
-            raise ConfigurationError(f"{text[:100]!r} is no http(s) address")
+            raise ConfigurationError(f"{text[:100]!r} is not an http(s) address")
         return cls(url=url)
 
     @property

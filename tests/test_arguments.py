@@ -46,24 +46,24 @@ def test_what_fits(hint, given):
 @pytest.mark.parametrize(
     ("hint", "given", "told"),
     [
-        (str | None, 5, "it is a text, not a int"),
-        (str, None, "it is a text, not None"),
-        (str, REF, "it is a text, not a Ref; of a ref, give its id"),
-        (Ref, "twilio:CH1", "it is a Ref, not a str; Ref.parse reads its text"),
-        (Ref | str, ["x"], "it is a Ref or a text, not a list"),
-        (bool | None, "yes", "it is True or False, not a str"),
-        (int, True, "it is a number, not a bool"),
+        (str | None, 5, "it must be a string, not an int"),
+        (str, None, "it must be a string, not None"),
+        (str, REF, "it must be a string, not a Ref; of a ref, give its id"),
+        (Ref, "twilio:CH1", "it must be a Ref, not a str; Ref.parse reads its text"),
+        (Ref | str, ["x"], "it must be a Ref or a string, not a list"),
+        (bool | None, "yes", "it must be True or False, not a str"),
+        (int, True, "it must be a number, not a bool"),
         (
             datetime | None,
             datetime(2026, 1, 1),  # noqa: DTZ001
-            r"it is an aware datetime, such as datetime.now\(UTC\), not a datetime",
+            r"it must be an aware datetime, such as datetime.now\(UTC\), not a datetime",
         ),
-        (Mapping[str, Any] | None, ["x"], "it is a mapping, not a list"),
-        (Iterable[Mapping[str, Any]], "abc", "it is a list, not a str"),
-        (Iterable[Ref | str], REF, "it is a list, not a Ref; put it into one"),
-        (Iterable[str], [5], "it is a list, each a text, and a int is in it"),
-        (Iterable[str] | None, {"a": 1}, "it is a list, not a dict"),
-        (ConversationState, 5, "it is a ConversationState, not a int"),
+        (Mapping[str, Any] | None, ["x"], "it must be a mapping, not a list"),
+        (Iterable[Mapping[str, Any]], "abc", "it must be a list, not a str"),
+        (Iterable[Ref | str], REF, "it must be a list, not a Ref; put it into one"),
+        (Iterable[str], [5], "it must be a list, each a string, and an int is in it"),
+        (Iterable[str] | None, {"a": 1}, "it must be a list, not a dict"),
+        (ConversationState, 5, "it must be a ConversationState, not an int"),
     ],
 )
 def test_what_does_not(hint, given, told):

@@ -43,7 +43,9 @@ def test_what_is_no_rate_says_so(arguments, options, words):
 
 
 def test_a_provider_takes_a_rate_and_nothing_like_it():
-    with pytest.raises(ConfigurationError, match=r"rate is a Rate, such as Rate\(50, per=60\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"rate must be a Rate, such as Rate\(50, per=60\)"
+    ):
         Acme(token="t", base_url="http://acme.test", rate=50)
 
 

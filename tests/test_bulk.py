@@ -443,11 +443,11 @@ async def test_a_busy_hub_does_not_time_out():
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"order": "asc"}, "order is 'oldest'"),
-        ({"since": "today"}, "since is an aware datetime"),
-        ({"limit": -1}, "limit is a number"),
+        ({"order": "asc"}, "order must be 'oldest'"),
+        ({"since": "today"}, "since must be an aware datetime"),
+        ({"limit": -1}, "limit must be a number"),
         ({"pages": 5}, "no option pages; there are concurrency=, "),
-        ({"progress": 5}, "progress is a function"),
+        ({"progress": 5}, "progress must be a function"),
     ],
 )
 def test_wrong_arguments_are_refused_at_the_call(options, told):

@@ -169,7 +169,7 @@ async def test_redirects_end(store, hub):
     "url", ["file:///etc/passwd", "ftp://x/y", "http://", "http://[x", "http://x:99999"]
 )
 async def test_what_is_no_address_is_refused(hub, url):
-    with pytest.raises(ConfigurationError, match="no http"):
+    with pytest.raises(ConfigurationError, match="not an http"):
         await hub.download(Attachment(url=url)).read()
 
 

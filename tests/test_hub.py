@@ -87,7 +87,7 @@ async def test_orders_are_each_others_reverse(emulator, hub, name):
     newest = await hub.messages(ref, order="newest").collect(limit=None)
     assert [m.sent_at for m in oldest] == [m.sent_at for m in reversed(newest)]
     assert sorted(ids(oldest)) == sorted(emulator[name].message_ids(ref.id))
-    with pytest.raises(ConfigurationError, match="order is"):
+    with pytest.raises(ConfigurationError, match="order must be"):
         hub.messages(ref, order="random")
 
 
@@ -300,13 +300,13 @@ async def test_hostile_next_links_get_no_request(emulator, hub):
 
 @pytest.mark.parametrize("wrong", [None, 7, "x", [], Ref("twilio", "1")])
 async def test_what_is_no_recipe_is_named(hub, wrong):
-    with pytest.raises(ConfigurationError, match="call is a Call, not "):
+    with pytest.raises(ConfigurationError, match="call must be a Call, not "):
         await hub.run(wrong)
-    with pytest.raises(ConfigurationError, match="listing is a Listing, not "):
+    with pytest.raises(ConfigurationError, match="listing must be a Listing, not "):
         hub.iterate(wrong)
-    with pytest.raises(ConfigurationError, match="attachment is a Attachment, not "):
+    with pytest.raises(ConfigurationError, match="attachment must be an Attachment, not "):
         hub.download(wrong)
-    with pytest.raises(ConfigurationError, match="is no provider; hand over objects"):
+    with pytest.raises(ConfigurationError, match="is not a provider; hand over objects"):
         ConversationsHub(wrong)
 
 
@@ -316,7 +316,7 @@ async def test_a_participant_may_be_called_like_a_provider(hub, who):
 
 
 async def test_a_limit_is_a_number(hub):
-    with pytest.raises(ConfigurationError, match="limit is a number"):
+    with pytest.raises(ConfigurationError, match="limit must be a number"):
         await hub.conversations().collect(limit="7")
 
 

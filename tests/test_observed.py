@@ -182,7 +182,7 @@ async def test_what_an_observer_raises_breaks_no_call(emulator, caplog):
 
 
 def test_a_hub_refuses_what_is_no_observer():
-    with pytest.raises(ConfigurationError, match="an observer is a plain function"):
+    with pytest.raises(ConfigurationError, match="an observer must be a plain function"):
         ConversationsHub(observer="print")
 
 

@@ -23,7 +23,7 @@ async def waits(event):
 
 @pytest.mark.parametrize("given", [3, "print", [print, None], waits, [waits]])
 def test_what_cannot_be_told_is_no_observer(given):
-    with pytest.raises(ConfigurationError, match="an observer is a plain function"):
+    with pytest.raises(ConfigurationError, match="an observer must be a plain function"):
         observers_of(given)
 
 

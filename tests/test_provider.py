@@ -13,7 +13,7 @@ from conversations_hub import (
     UnsupportedError,
     Upload,
 )
-from conversations_hub.provider import Problem, between, both, json_object, secret_field
+from conversations_hub.provider import Problem, all_of, between, json_object, secret_field
 from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import Response
 from support import Acme
@@ -98,8 +98,8 @@ def test_filters_are_half_open_and_pass_what_has_no_time():
     keep = between(lambda at: at, day[0], day[2])
     assert [keep(at) for at in [*day, None]] == [True, True, False, True]
     assert between(lambda at: at, None, None) is None
-    assert both(None, None) is None
-    assert both(keep, lambda at: at == day[1])(day[0]) is False
+    assert all_of(None, None) is None
+    assert all_of(keep, lambda at: at == day[1])(day[0]) is False
     with pytest.raises(ConfigurationError, match="aware datetime"):
         between(lambda at: at, datetime(2026, 1, 1), None)  # noqa: DTZ001
 
@@ -156,7 +156,7 @@ def test_a_page_size_that_is_none_is_refused(size):
 
 
 def test_a_moment_that_is_none_is_refused():
-    with pytest.raises(ConfigurationError, match="no aware datetime"):
+    with pytest.raises(ConfigurationError, match="not an aware datetime"):
         between(lambda at: at, "2026-01-01", None)
 
 
@@ -173,17 +173,17 @@ def test_what_is_no_text_is_refused(text):
     """Bytes and numbers would be sent as something else."""
     twilio = Twilio(account_sid="AC1", auth_token="t")
     where = Ref("twilio", "CH1")
-    with pytest.raises(ConfigurationError, match=r"twilio\.send: text is a text, not a "):
+    with pytest.raises(ConfigurationError, match=r"twilio\.send: text must be a string, not an? "):
         twilio.send(where, text)
-    with pytest.raises(ConfigurationError, match="id is a text, not a "):
+    with pytest.raises(ConfigurationError, match=r"id must be a string, not an? "):
         twilio.delete_message(where, text)
-    with pytest.raises(ConfigurationError, match="id is a text, not None"):
+    with pytest.raises(ConfigurationError, match="id must be a string, not None"):
         twilio.message(where, None)
 
 
 @pytest.mark.parametrize("alone", [b"abc", Path("a.txt"), "a.txt", Upload(b"abc"), None, 7])
 def test_one_file_is_not_a_list(alone):
-    with pytest.raises(ConfigurationError, match="attachments is a list"):
+    with pytest.raises(ConfigurationError, match="attachments must be a list"):
         Acme(token="canary-token").files(alone)
 
 

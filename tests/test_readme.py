@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import conversations_hub
-from conversations_hub import Ref
+from conversations_hub import ConversationsHub, Ref
 from conversations_hub.emulator import Emulator
 from conversations_hub.provider import Provider
 from conversations_hub.providers import PROVIDERS, load
@@ -146,3 +146,24 @@ def test_every_link_to_a_file_leads_to_one():
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         if not target.startswith("http"):
             assert (README.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(conversations_hub.__all__, id="names"),
+        pytest.param(inspect.signature(ConversationsHub).parameters, id="the hub's arguments"),
+        pytest.param([n for n in vars(ConversationsHub) if n[0] != "_"], id="the hub's methods"),
+    ],
+)
+def test_everything_public_is_documented(names):
+    assert [name for name in names if not re.search(rf"`[^`\n]*\b{name}\b", TEXT)] == []
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_providers_page_has_its_arguments(name):
+    page = Path(conversations_hub.__file__).parent / "providers" / name / "README.md"
+    text = page.read_text(encoding="utf-8").partition("<!-- operations -->")[0]
+    shared = {"name", "base_url", "rate"}
+    own = [each for each in inspect.signature(load(name)).parameters if each not in shared]
+    assert [each for each in own if f"`{each}`" not in text] == []

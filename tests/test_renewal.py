@@ -154,12 +154,16 @@ def test_what_comes_back_is_looked_at(query, error, words):
         (Clio, {"client_id": "id"}, "client_secret"),
         (Clio, {"token": "t", "client_secret": "s"}, "client_id"),
         (Clio, {"token": "t", "refresh_token": "r"}, "an app's"),
-        (Clio, {"token": 7}, "a text or a TokenSource, not a int"),
+        (Clio, {"token": 7}, "a string or a TokenSource, not an int"),
         (Clio, {"token": "t\n"}, "token has blanks"),
-        (Clio, {"token": "t", "tokens": {}}, "tokens is a TokenStore"),
-        (Circuit, {"client_id": "id", "client_secret": "s", "scopes": [7]}, "scopes is a list"),
+        (Clio, {"token": "t", "tokens": {}}, "tokens must be a TokenStore"),
+        (
+            Circuit,
+            {"client_id": "id", "client_secret": "s", "scopes": [7]},
+            "scopes must be a list",
+        ),
         (Sunshine, {"app_id": "a", "token": "t", "signed": True}, "signed=True takes a key_id"),
-        (Sunshine, {"app_id": "a", "token": "t", "signed": "yes"}, "signed is True or False"),
+        (Sunshine, {"app_id": "a", "token": "t", "signed": "yes"}, "signed must be True or False"),
     ],
 )
 def test_credentials_that_cannot_work_are_told_at_once(cls, given, words):
@@ -169,7 +173,7 @@ def test_credentials_that_cannot_work_are_told_at_once(cls, given, words):
 
 def test_a_callback_is_a_text():
     app = Clio(client_id="id", client_secret="s3cret", redirect_uri=CALLBACK)
-    with pytest.raises(ConfigurationError, match="callback is a text"):
+    with pytest.raises(ConfigurationError, match="callback must be a string"):
         app.authorization_code(URL(f"{CALLBACK}?code=c&state={STATE}"), state=STATE)
 
 
@@ -1160,5 +1164,5 @@ def test_tokens_may_be_the_path_of_a_file(tmp_path, cls):
         f"{name}_CLIENT_ID": "id", f"{name}_CLIENT_SECRET": "s", f"{name}_TOKENS_FILE": str(path)
     })  # fmt: skip
     assert found.tokens == FileStore(path)
-    with pytest.raises(ConfigurationError, match="tokens is a TokenStore"):
+    with pytest.raises(ConfigurationError, match="tokens must be a TokenStore"):
         cls(tokens=7, **app)

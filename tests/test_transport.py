@@ -547,5 +547,5 @@ async def test_a_proxys_password_is_in_no_error(serve):
 )
 def test_options_that_cannot_work_are_refused(options):
     (name,) = options
-    with pytest.raises(ConfigurationError, match=f"{name} is a "):
+    with pytest.raises(ConfigurationError, match=f"{name} must be a "):
         hub_at("http://127.0.0.1:1", **options)

@@ -78,7 +78,7 @@ def test_words_and_bodies_stay_out_of_reprs():
 @pytest.mark.parametrize("thing", ["a.txt", 7, None])
 def test_what_is_no_file_is_refused(thing):
     """A path that is a plain text would be sent as the file's own words."""
-    with pytest.raises(ConfigurationError, match="is no file; give a Path"):
+    with pytest.raises(ConfigurationError, match="is not a file; give a Path"):
         Upload(thing, name="a.txt")
 
 

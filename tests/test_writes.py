@@ -462,7 +462,7 @@ async def test_a_file_that_is_not_there(hub, tmp_path):
 
 @pytest.mark.parametrize("thing", ["a.txt", 7, None])
 async def test_what_is_no_file_is_refused(hub, thing):
-    with pytest.raises(ConfigurationError, match="is no file; give a Path"):
+    with pytest.raises(ConfigurationError, match="is not a file; give a Path"):
         hub.send(WHERE, "hi", attachments=[thing])
 
 
@@ -477,7 +477,7 @@ async def test_the_error_pickles_without_its_hub(desk, hub):
 
 
 async def test_what_cannot_be_said_is_refused_with_the_nearest_thing(desk, hub):
-    with pytest.raises(UnsupportedError, match=r"acme\.close: .* no way to ask this; delete it"):
+    with pytest.raises(UnsupportedError, match=r"acme\.close: .* cannot do this; delete it"):
         hub.close(WHERE)
     with pytest.raises(UnsupportedError, match=r"acme\.archive"):
         hub.archive(WHERE)

@@ -114,14 +114,14 @@ def _number(text: str, kinds: Sequence[Any]) -> float:
         whole = int in kinds and (float not in kinds or text.isdecimal())
         return int(text) if whole else float(text)
     except ValueError as cause:
-        raise ValueError(f"{text!r} is no number") from cause
+        raise ValueError(f"{text!r} is not a number") from cause
 
 
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as cause:
-        raise ValueError(f"this is no JSON: {cause}") from cause
+        raise ValueError(f"this is not JSON: {cause}") from cause
 
 
 def _kinds(hint: Any) -> tuple[Any, ...]:

@@ -60,10 +60,12 @@ def operations(cls: type[Provider]) -> dict[str, Callable[..., Any]]:
 
 @hub.group("call", cls=Providers, no_args_is_help=True)
 def call() -> None:
-    """Call any operation of a provider, such as call circuit communities sort=POPULARITY.
+    """Call any operation of a provider.
 
-    The result comes as JSON, a list as JSON Lines. Lists and mappings are given as JSON, a list
-    of plain values with commas between them, too; dates as ISO 8601; files as their paths.
+    For example: call circuit communities sort=POPULARITY.
+
+    The result is printed as JSON, a list as JSON Lines. Give mappings as JSON, lists as JSON or
+    with commas between plain values, dates as ISO 8601, and files as their paths.
     """
 
 

@@ -67,13 +67,21 @@ def demo(
 
 @hub.command()
 @click.option(
-    "--provider", "names", multiple=True, metavar="NAME", help="This account; can be repeated."
+    "--provider",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="List only this account; can be repeated.",
 )
 @click.option("--created-after", type=date, help="Created then or later.")
 @click.option("--created-before", type=date, help="Created earlier.")
 @click.option("--updated-after", type=date, help="Changed then or later.")
-@click.option("--state", type=click.Choice(STATES))
-@click.option("--participant", metavar="WHO", help="A reference, or the provider's own words.")
+@click.option("--state", type=click.Choice(STATES), help="In this state.")
+@click.option(
+    "--participant",
+    metavar="WHO",
+    help="With this person: a reference, or what the provider knows them by.",
+)
 @LIMIT
 @JSON
 @accounts
@@ -181,7 +189,7 @@ def show(found: Accounts, *, ref: Ref, message_id: str | None, as_json: bool) ->
 
 
 @hub.command()
-@click.option("--json", "as_json", is_flag=True, help="The settings as one line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the settings as one line of JSON.")
 @SEED
 @LATENCY
 @SCALE

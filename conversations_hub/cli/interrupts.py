@@ -8,13 +8,13 @@ import signal
 import threading
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self
 
 from attrs import field, mutable
 
 GRACE = 0.7
-"""So many seconds a command has to let go of what it holds."""
+"""How many seconds a command has to let go of what it holds."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAFE = "nothing was changed"
 LATE = "it did not end in time; if it was to write, that may have been done"
@@ -47,12 +47,7 @@ class Interruption:
             self._before = {number: signal.signal(number, self._heard) for number in SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self._timer is not None:

@@ -33,29 +33,33 @@ def date(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as cause:
         raise click.BadParameter(
-            f"{text!r} is no ISO 8601 date, such as 2026-01-31T09:30Z"
+            f"{text!r} is not an ISO 8601 date, such as 2026-01-31T09:30Z"
         ) from cause
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-LIMIT = click.option("--limit", type=click.IntRange(min=0), help="At most so many.")
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON Lines instead of text.")
-SEED = click.option("--seed", type=int, default=1, show_default=True, help="Which data to invent.")
+LIMIT = click.option("--limit", type=click.IntRange(min=0), help="Print at most this many.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON Lines instead of text.")
+SEED = click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed of the emulator's data."
+)
 SCALE = click.option(
     "--scale",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Multiplies how much the emulator holds.",
+    help="How much data the emulator holds, as a factor.",
 )
 LATENCY = click.option(
     "--latency",
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="MS",
-    help="Milliseconds added to every answer.",
+    help="Milliseconds to delay every answer by.",
 )
-ONLY = click.option("--only", multiple=True, metavar="NAME", help="Emulate this provider alone.")
+ONLY = click.option(
+    "--only", multiple=True, metavar="NAME", help="Emulate only this provider; can be repeated."
+)
 
 
 def accounts(command: Callable[..., R]) -> Callable[..., R]:
@@ -91,7 +95,9 @@ _ACCOUNT_OPTIONS = (
         metavar="FILE",
         help="Read accounts from a TOML file, one table each, instead of the environment.",
     ),
-    click.option("--emulator", is_flag=True, help="Start the built-in emulator and ask that."),
+    click.option(
+        "--emulator", is_flag=True, help="Use the built-in emulator instead of an account."
+    ),
     SEED,
     SCALE,
     click.option("--resolve-names", is_flag=True, help="Look up people known only by id."),

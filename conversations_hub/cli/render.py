@@ -122,7 +122,7 @@ def shortened(text: str, limit: int | None) -> str:
 
 
 def beginning(text: str, limit: int) -> str:
-    """Return a text that is no longer than so many characters."""
+    """Return a text cut to a number of characters."""
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 

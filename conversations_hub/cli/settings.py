@@ -67,7 +67,9 @@ def from_file(path: Path, names: Sequence[str]) -> list[Provider]:
 
 def _account(path: Path, name: str, table: Any) -> Provider:
     if not isinstance(table, Mapping):
-        raise ConfigurationError(f"{path}: {name} is no table; write [{name}] and settings below")
+        raise ConfigurationError(
+            f"{path}: {name} is not a table; write [{name}] and settings below"
+        )
     settings = {"name": name, **table}
     kind = settings.pop("provider", name)
     if not isinstance(kind, str) or kind not in PROVIDERS:

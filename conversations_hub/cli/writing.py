@@ -27,7 +27,9 @@ T = TypeVar("T")
 DONE = "it was done"
 KINDS = [kind.value for kind in ConversationKind if kind is not ConversationKind.UNKNOWN]
 KEY = click.option(
-    "--key", metavar="KEY", help="Do it once: whatever has this idempotency key already is shown."
+    "--key",
+    metavar="KEY",
+    help="Idempotency key: what was written with it before is shown instead.",
 )
 
 
@@ -108,15 +110,15 @@ def show(thing: Any, *, as_json: bool) -> None:
 @hub.command()
 @click.argument("ref", type=ref_of)
 @click.argument("text", required=False)
-@click.option("--html", metavar="MARKUP", help="Send markup, where the provider has it.")
+@click.option("--html", metavar="MARKUP", help="The message as markup, where the provider has it.")
 @click.option(
     "--attach",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Send a file along; can be repeated.",
+    help="Attach a file; can be repeated.",
 )
-@click.option("--reply-to", metavar="MESSAGE_ID", help="Answer this message.")
+@click.option("--reply-to", metavar="MESSAGE_ID", help="Reply to this message.")
 @KEY
 @JSON
 @accounts
@@ -131,7 +133,7 @@ def send(
     key: str | None,
     as_json: bool,
 ) -> None:
-    """Send TEXT to the conversation REF; without it, what comes from standard input."""
+    """Send TEXT, or standard input, to the conversation REF."""
     if text is None and html is None and not attach:
         text = sys.stdin.read().removesuffix("\n")
 
@@ -152,15 +154,15 @@ def send(
 
 @hub.command()
 @click.argument("provider")
-@click.option("--title")
-@click.option("--description")
-@click.option("--kind", type=click.Choice(KINDS))
+@click.option("--title", help="What it is called.")
+@click.option("--description", help="What it is about, where the provider has that.")
+@click.option("--kind", type=click.Choice(KINDS), help="By default, the provider's usual kind.")
 @click.option(
     "--participant",
     "participants",
     multiple=True,
     metavar="WHO",
-    help="A reference, or the provider's own words; can be repeated.",
+    help="A reference, or what the provider knows them by; can be repeated.",
 )
 @click.option("--text", help="The first message.")
 @KEY
@@ -176,7 +178,7 @@ def create(
     as_json: bool,
     **told: Any,
 ) -> None:
-    """Begin a conversation at PROVIDER, such as circuit."""
+    """Create a conversation at PROVIDER, such as circuit."""
 
     async def work() -> None:
         async with found.hub([provider]) as opened:
@@ -195,7 +197,7 @@ def create(
 
 @hub.command()
 @click.argument("ref", type=ref_of)
-@click.option("--undo", is_flag=True, help="Bring it back instead.")
+@click.option("--undo", is_flag=True, help="Unarchive it instead.")
 @JSON
 @accounts
 def archive(found: Accounts, *, ref: Ref, undo: bool, as_json: bool) -> None:
@@ -215,7 +217,10 @@ def archive(found: Accounts, *, ref: Ref, undo: bool, as_json: bool) -> None:
 @JSON
 @accounts
 def add_participant(found: Accounts, *, ref: Ref, who: str, as_json: bool) -> None:
-    """Let WHO into the conversation REF: a reference, or the provider's own words."""
+    """Add WHO to the conversation REF.
+
+    WHO is a reference, or what the provider knows them by.
+    """
 
     async def work() -> None:
         async with found.hub([ref.provider]) as opened:
@@ -228,10 +233,13 @@ def add_participant(found: Accounts, *, ref: Ref, who: str, as_json: bool) -> No
 @hub.command()
 @click.argument("ref", type=ref_of)
 @click.argument("message_id", required=False)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @accounts
 def delete(found: Accounts, *, ref: Ref, message_id: str | None, yes: bool) -> None:
-    """Delete the conversation REF with all that is in it, or its message MESSAGE_ID."""
+    """Delete the conversation REF, or its message MESSAGE_ID.
+
+    Without MESSAGE_ID, the conversation is deleted with all its messages.
+    """
     own = message_id if message_id is None else message_id.removeprefix(f"{ref.provider}:")
     if own == "":
         # As of an unset variable: without it, all the messages would go.

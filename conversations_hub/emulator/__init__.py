@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from conversations_hub.emulator.faults import Faults, Struck
@@ -79,12 +78,7 @@ class Emulator:
         await asyncio.gather(*(server.start() for server in self.servers.values()))
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(server.stop() for server in self.servers.values()))
 
     def __getitem__(self, name: str) -> Api:

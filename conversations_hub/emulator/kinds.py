@@ -100,8 +100,8 @@ def _failing(status: int, *, acts: bool) -> Strike:
             await exchange.act()
         return exchange.api.failure(status)
 
-    done = "when all was done" if acts else "before anything was done"
-    strike.__doc__ = f"Fail with {status} in the provider's words, {done}."
+    when = "after the API acted" if acts else "before the API acts"
+    strike.__doc__ = f"Fail with {status} in the provider's words, {when}."
     return strike
 
 
@@ -135,7 +135,7 @@ async def too_many_until(exchange: Exchange, means: Means, _random: Random) -> A
     return answer
 
 
-# What becomes of the line.
+# What becomes of the connection.
 
 
 def _cut(exchange: Exchange) -> web.Response:
@@ -146,20 +146,20 @@ def _cut(exchange: Exchange) -> web.Response:
 
 @fault("reset", acts=False)
 async def reset(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Cut the line before anything was done."""
+    """Cut the connection before the API acts."""
     return _cut(exchange)
 
 
 @fault("reset after", acts=True)
 async def reset_after(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Cut the line when all was done."""
+    """Cut the connection after the API acted."""
     await exchange.act()
     return _cut(exchange)
 
 
 @fault("half a head", acts=True)
 async def half_a_head(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Cut the line within the headers of the answer."""
+    """Cut the connection within the headers of the answer."""
     answer = await exchange.act()
     if (transport := exchange.request.transport) is not None:
         transport.write(f"HTTP/1.1 {answer.status} OK\r\nContent-Ty".encode())
@@ -169,7 +169,7 @@ async def half_a_head(exchange: Exchange, _means: Means, _random: Random) -> Ans
 
 @fault("half a body", acts=True)
 async def half_a_body(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Cut the line within the body of the answer."""
+    """Cut the connection within the body of the answer."""
     body = _body(await exchange.act()) or b"{}"
     answer = await _begun(exchange, {"Content-Length": str(len(body))})
     await _write(answer, body[: len(body) // 2])
@@ -179,7 +179,7 @@ async def half_a_body(exchange: Exchange, _means: Means, _random: Random) -> Ans
 
 
 async def _until_left(exchange: Exchange, means: Means) -> None:
-    """Wait until the client has had enough, or we have."""
+    """Wait until the client gives up, or the time is over."""
     clock = asyncio.get_running_loop().time
     end = clock() + means.hang
     while not _has_left(exchange) and clock() < end:  # noqa: ASYNC110 - nobody tells
@@ -199,7 +199,7 @@ async def hang(exchange: Exchange, means: Means, _random: Random) -> Answer:
 
 @fault("hang after", acts=True)
 async def hang_after(exchange: Exchange, means: Means, _random: Random) -> Answer:
-    """Answer nothing when all was done."""
+    """Answer nothing, though the API acted."""
     await exchange.act()
     await _until_left(exchange, means)
     return _cut(exchange)
@@ -207,7 +207,7 @@ async def hang_after(exchange: Exchange, means: Means, _random: Random) -> Answe
 
 @fault("drip", acts=True)
 async def drip(exchange: Exchange, means: Means, _random: Random) -> Answer:
-    """Send the body byte by byte, and never the last."""
+    """Send the body byte by byte, and never the last one."""
     body = _body(await exchange.act()) or b"{}"
     answer = await _begun(exchange, {"Content-Length": str(len(body))})
     clock = asyncio.get_running_loop().time
@@ -271,7 +271,7 @@ async def _instead(exchange: Exchange, body: bytes, kind: str) -> web.Response:
 
 @fault("bad JSON", acts=True)
 async def bad_json(exchange: Exchange, _means: Means, random: Random) -> Answer:
-    """Send a whole answer whose JSON breaks off."""
+    """Send a complete answer whose JSON breaks off."""
     body = _json(await exchange.act(), b"{}")
     if body is None or len(body) < 2:
         return None
@@ -281,20 +281,20 @@ async def bad_json(exchange: Exchange, _means: Means, random: Random) -> Answer:
 
 @fault("HTML", acts=False)
 async def html(_exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Answer 200 and a page of a proxy, before anything was done."""
+    """Answer 200 with a proxy's HTML page, before the API acts."""
     return web.Response(text=PAGE, content_type="text/html")
 
 
 @fault("wrong type", acts=True)
 async def wrong_type(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Call the right JSON a text."""
+    """Send the JSON with the content type of a text."""
     body = _json(await exchange.act())
     return None if body is None else await _instead(exchange, body, "text/plain; charset=utf-8")
 
 
 @fault("wrong charset", acts=True)
 async def wrong_charset(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Say that UTF-8 was another charset."""
+    """Send UTF-8 and declare ISO 8859-1."""
     body = _json(await exchange.act())
     kind = "application/json; charset=iso-8859-1"
     return None if body is None else await _instead(exchange, body, kind)
@@ -302,7 +302,7 @@ async def wrong_charset(exchange: Exchange, _means: Means, _random: Random) -> A
 
 @fault("wrong encoding", acts=True)
 async def wrong_encoding(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Write another charset than is said, which no JSON may be in."""
+    """Send UTF-16 and declare UTF-8."""
     body = _json(await exchange.act(), b'{"\xc3\xa9":1}')
     if body is None:
         return None
@@ -312,7 +312,7 @@ async def wrong_encoding(exchange: Exchange, _means: Means, _random: Random) -> 
 
 @fault("gzip bomb", acts=True, is_large=True)
 async def gzip_bomb(exchange: Exchange, means: Means, _random: Random) -> Answer:
-    """Send little that unpacks to very much, and is right in the end."""
+    """Send a small body that unpacks to a huge one, with the right JSON at its end."""
     body = b" " * means.size + _body(await exchange.act())
     packed = await asyncio.to_thread(gzip.compress, body, 1)
     answer = await _instead(exchange, packed, "application/json; charset=utf-8")
@@ -322,7 +322,7 @@ async def gzip_bomb(exchange: Exchange, means: Means, _random: Random) -> Answer
 
 @fault("endless", acts=True, is_large=True)
 async def endless(exchange: Exchange, means: Means, _random: Random) -> Answer:
-    """Send a body that does not end while anybody reads it."""
+    """Send a body of blanks that goes on for as long as somebody reads it."""
     await exchange.act()
     answer = await _begun(exchange, {})
     answer.enable_chunked_encoding()
@@ -338,21 +338,21 @@ async def endless(exchange: Exchange, means: Means, _random: Random) -> Answer:
 
 @fault("redirect", acts=False)
 async def redirect(exchange: Exchange, means: Means, random: Random) -> Answer:
-    """Send the client to another host."""
+    """Redirect the client to another host."""
     place = f"{means.elsewhere}{exchange.request.raw_path}"
     return web.Response(status=random.choice(MOVED), headers={"Location": place})
 
 
 @fault("redirect to itself", acts=False)
 async def redirect_to_itself(exchange: Exchange, _means: Means, random: Random) -> Answer:
-    """Send the client where it just was."""
+    """Redirect the client to the address it asked."""
     place = exchange.request.raw_path
     return web.Response(status=random.choice(MOVED), headers={"Location": place})
 
 
 @fault("clock", acts=True)
 async def clock_skew(exchange: Exchange, means: Means, random: Random) -> Answer:
-    """Answer by a clock that is far ahead, or behind."""
+    """Answer with the date of a clock that is far ahead, or behind."""
     answer = await exchange.act()
     moment = datetime.now(UTC) + means.skew * random.choice((-1, 1))
     answer.headers["Date"] = format_datetime(moment, usegmt=True)
@@ -376,7 +376,7 @@ async def _said(exchange: Exchange, page: Any) -> Answer:
 
 @fault("twice", acts=True, methods="reads")
 async def twice(exchange: Exchange, _means: Means, random: Random) -> Answer:
-    """Let a page hold one of its records twice, the second time further down."""
+    """Put one of a page's records on it twice."""
     page = await _page(exchange)
     rows = exchange.api.rows(page)
     if not rows:
@@ -388,18 +388,18 @@ async def twice(exchange: Exchange, _means: Means, random: Random) -> Answer:
 
 @fault("vanished", acts=True, methods="reads")
 async def vanished(exchange: Exchange, _means: Means, random: Random) -> Answer:
-    """Let somebody delete one of a list's records just before a page is read."""
+    """Delete one of a list's records just before a page is read."""
     return await exchange.act() if exchange.api.vanish(exchange.request, random) else None
 
 
 @fault("expired", acts=False, methods="reads")
 async def expired(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Refuse a cursor as one that is no longer known."""
+    """Refuse a cursor as expired."""
     return exchange.api.expired(exchange.request)
 
 
 @fault("repeated", acts=True, methods="reads")
 async def repeated(exchange: Exchange, _means: Means, _random: Random) -> Answer:
-    """Let a page lead on to itself."""
+    """Let a page lead to itself."""
     page = exchange.api.repeated(exchange.request, await _page(exchange))
     return None if page is None else await _said(exchange, page)

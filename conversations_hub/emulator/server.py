@@ -158,12 +158,10 @@ class Exchange:
     request: web.Request
     _do: Callable[[], Awaitable[web.StreamResponse]] = field(alias="do")
     answer: web.StreamResponse | None = field(default=None, init=False)
-    acted: bool = field(default=False, init=False)
 
     async def act(self) -> web.StreamResponse:
         """Let the API do what it is told, once, and return its answer."""
         if self.answer is None:
-            self.acted = True
             self.answer = await self._do()
         return self.answer
 

@@ -38,6 +38,8 @@ def configured(environ: Mapping[str, str] | None = None) -> list[Provider]:
     classes = [load(name) for name in PROVIDERS]
     found = [cls for cls in classes if any(environ.get(v) for v in cls.required_variables())]
     if not found:
-        wanted = "; ".join(" ".join(cls.required_variables()) for cls in classes)
-        raise ConfigurationError(f"no provider's environment variables are set: {wanted}")
+        wanted = ", ".join(name for cls in classes for name in cls.required_variables())
+        raise ConfigurationError(
+            f"no provider's environment variables are set; set one of {wanted}"
+        )
     return [cls.from_env(environ) for cls in found]

@@ -51,10 +51,10 @@ def test_a_text_is_read_by_its_type(text, hint, value):
     ("text", "hint", "told"),
     [
         ("maybe", bool, "neither true nor false"),
-        ("x", int, "is no number"),
+        ("x", int, "is not a number"),
         ("x", Ref, "not a reference"),
         ("open?", ConversationState, "not a valid"),
-        ("[1", list[str], "no JSON"),
+        ("[1", list[str], "not JSON"),
         ("[1]", Mapping[str, Any], "a JSON object is wanted"),
     ],
 )
@@ -74,7 +74,7 @@ def test_arguments_are_found_by_their_names():
 def test_a_wrong_date_is_named():
     def asked(self, *, since: datetime): ...
 
-    with pytest.raises(click.UsageError, match=r"^since: 'today' is no ISO 8601 date"):
+    with pytest.raises(click.UsageError, match=r"^since: 'today' is not an ISO 8601 date"):
         arguments(asked, ["since=today"])
 
 
@@ -84,7 +84,7 @@ def test_a_wrong_date_is_named():
         (["clio:1"], "'clio:1' is not KEY=VALUE"),
         (["ref=1", "what=2"], "there is no 'what'; there are ref, count, files"),
         (["count=2"], "missing a required argument: 'ref'"),
-        (["ref=1", "count=x"], "count: 'x' is no number"),
+        (["ref=1", "count=x"], "count: 'x' is not a number"),
     ],
 )
 def test_wrong_usage_is_named(given, told):

@@ -121,7 +121,7 @@ def test_a_message_is_deleted(cli, config, twilio):
 def test_what_a_provider_cannot_do_is_told(cli, config, twilio):
     code, out, err = cli("archive", twilio, "--config", config())
     assert (code, out) == (1, "")
-    assert err.startswith("error: twilio.archive: the API of Twilio has no way to ask this; ")
+    assert err.startswith("error: twilio.archive: Twilio's API cannot do this; ")
 
 
 @pytest.mark.parametrize("done", [True, False])
@@ -174,7 +174,7 @@ def test_help_is_the_operations_own(cli):
         (["nobody"], "No such command 'nobody'"),
         (["twilio", "fly"], "No such command 'fly'"),
         (["twilio", "users", "x=1"], "there is no 'x'; there are"),
-        (["twilio", "users", "page_size=x"], "page_size: 'x' is no number"),
+        (["twilio", "users", "page_size=x"], "page_size: 'x' is not a number"),
     ],
 )
 def test_wrong_calls_are_named(cli, args, told):

@@ -660,7 +660,7 @@ def test_a_refusal_is_read():
     request = CIRCUIT.conversation(HERE).request
     error = CIRCUIT.error_for("conversation", request, answer(body, 400))
     assert (type(error), error.code) == (NotFoundError, "400")
-    assert "invalid data One or more user do not exist." in str(error)
+    assert "invalid data: One or more user do not exist; check" in str(error)
     error = CIRCUIT.error_for("conversation", request, Response(status=404, body=b"<html>"))
     assert type(error) is NotFoundError
 

@@ -624,7 +624,7 @@ def test_what_circuit_cannot_be_told(ask, hint):
         (lambda c: c.send(HERE, "x", subject="\ud83d"), "surrogate"),
         (lambda c: c.send(HERE, "x", reply_to=ITEM, metadata={"form": "\ud83d"}), "form"),
         (lambda c: c.send(HERE, "x", metadata={"form": object()}), "form"),
-        (lambda c: c.send(HERE, attachments=["name.txt"]), "no file"),
+        (lambda c: c.send(HERE, attachments=["name.txt"]), "not a file"),
         (lambda c: c.send(HERE, attachments=[Upload(b"", name="\ud83d")]), "surrogate"),
         (lambda c: c.send(HERE, attachments=[Upload(b"", media_type="a\r\nb: c")]), "media type"),
         (lambda c: c.send(HERE, attachments=[Upload(b"", media_type="a/ü")]), "media type"),

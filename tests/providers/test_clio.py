@@ -783,8 +783,8 @@ def test_capabilities():
 @pytest.mark.parametrize(
     ("body", "message", "code"),
     [
-        (b'{"error":{"type":"ForbiddenError","message":"No."}}', ": No.", "ForbiddenError"),
-        (b'{"error":"invalid_grant","error_description":"Old."}', ": Old.", "invalid_grant"),
+        (b'{"error":{"type":"ForbiddenError","message":"No."}}', ": No", "ForbiddenError"),
+        (b'{"error":"invalid_grant","error_description":"Old."}', ": Old", "invalid_grant"),
         (b'{"error":"invalid_grant"}', "invalid_grant", "invalid_grant"),
         (b'{"error":{"type":null,"message":null}}', "HTTP 403", None),
         (b"<html>Forbidden</html>", "HTTP 403", None),

@@ -455,7 +455,9 @@ def test_base_url_keeps_its_path():
             "no state",
             id="state",
         ),
-        pytest.param(lambda s: s.message(HERE, "m"), UnsupportedError, "no way", id="one message"),
+        pytest.param(
+            lambda s: s.message(HERE, "m"), UnsupportedError, "cannot do this", id="one message"
+        ),
         pytest.param(
             lambda s: evolve(s, users=()).conversations(),
             ConfigurationError,

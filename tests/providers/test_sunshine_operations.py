@@ -421,7 +421,7 @@ def test_files_are_sent_as_the_part_source():
         (lambda: S.create(title="\ud800"), ConfigurationError, "surrogate"),
         (lambda: S.update(HERE, title="\ud800"), ConfigurationError, "surrogate"),
         (lambda: S.send(HERE, "x", metadata={"a": object()}), ConfigurationError, "JSON"),
-        (lambda: S.send(HERE, attachments=["a.txt"]), ConfigurationError, "no file"),
+        (lambda: S.send(HERE, attachments=["a.txt"]), ConfigurationError, "not a file"),
         (lambda: S.send(HERE, attachments=[Attachment(id="1")]), ConfigurationError, "address"),
         (lambda: S.delete_attachment(Attachment(id="1")), ConfigurationError, "address"),
         (lambda: S.update(HERE), ConfigurationError, "nothing to change"),

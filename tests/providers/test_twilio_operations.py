@@ -538,7 +538,7 @@ def test_any_text_is_sent_as_it_is(text, metadata):
         (lambda t: t.send(HERE, html="<b>"), UnsupportedError, "give text="),
         (lambda t: t.send(HERE, "x", reply_to=IM), UnsupportedError, "metadata="),
         (lambda t: t.send(HERE, attachments=[b"", b""]), UnsupportedError, "one message for each"),
-        (lambda t: t.send(HERE, attachments=["x"]), ConfigurationError, "no file"),
+        (lambda t: t.send(HERE, attachments=["x"]), ConfigurationError, "not a file"),
         (lambda t: t.send(HERE, attachments=[Attachment(id="7")]), ConfigurationError, "download"),
         (lambda t: t.send(HERE, "x", content_sid=HX), ConfigurationError, "leave those out"),
         (lambda t: t.send(HERE, "\ud83d"), ConfigurationError, "surrogate"),

@@ -43,7 +43,7 @@ MODERATING = ("moderate", "unmoderate")
 def _host(self: Account) -> URL:
     if not isinstance(self.domain, str) or not HOST.fullmatch(self.domain):
         raise ConfigurationError(
-            f"domain is a host such as na.yourcircuit.com, not {self.domain!r}; "
+            f"domain must be a host such as na.yourcircuit.com, not {self.domain!r}; "
             "base_url takes a whole address",
             provider=self.name,
         )
@@ -124,7 +124,7 @@ class Account(OAuthProvider):
         body = json_object(response)
         reasons = body.get("validationErrors")
         said = [body.get("errorDescription"), *(reasons if isinstance(reasons, list) else ())]
-        message = " ".join(str(one) for one in said if one)
+        message = ": ".join(str(one) for one in said if one)
         code = body.get("errorCode")
         return Problem(
             message=message,

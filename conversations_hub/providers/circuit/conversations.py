@@ -13,7 +13,7 @@ from conversations_hub import values
 from conversations_hub.errors import StatusError
 from conversations_hub.models import Conversation, ConversationState, Ref
 from conversations_hub.paging import SinglePage
-from conversations_hub.provider import between, both, operation
+from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.circuit import payloads, translate
 from conversations_hub.providers.circuit.account import Account
 from conversations_hub.providers.circuit.hidden_order import HiddenOrder
@@ -58,7 +58,7 @@ class Conversations(Account):
                 "conversations",
                 "`members` of its conversations may be cut short; list participants of each",
             )
-        keep = both(
+        keep = all_of(
             between(lambda c: c.created_at, created_after, created_before),
             between(lambda c: c.updated_at, updated_after, None),
         )
@@ -84,12 +84,12 @@ class Conversations(Account):
 
     @operation
     def conversation(self, ref: Ref) -> Call[Conversation]:
-        """Fetch one: `GET /conversations/{convId}`."""
+        """Fetch a conversation: `GET /conversations/{convId}`."""
         return Call(request=self.get("conversations", self.id_of(ref)), read=self.one_conversation)
 
     @operation
     def conversations_by_id(self, refs: Iterable[Ref | str]) -> Listing[Conversation]:
-        """Fetch those of these that there are: `GET /conversations/byIds`."""
+        """Fetch several conversations; unknown ids are left out: `GET /conversations/byIds`."""
         query = {"convIds": self.ids_from(refs)}
         return Listing(
             request=self.get("conversations", "byIds", query=query), read=self._several()
@@ -97,7 +97,7 @@ class Conversations(Account):
 
     @operation
     def direct_conversation(self, participant: Ref | str) -> Call[Conversation | None]:
-        """Fetch the one with somebody, if there is one: `GET /conversations/direct`.
+        """Fetch the direct conversation with a user, if there is one: `GET /conversations/direct`.
 
         Somebody is a user or an e-mail address.
         """
@@ -148,7 +148,7 @@ class Conversations(Account):
     def conversations_with_label(
         self, label_id: str, *, page_size: int | None = None
     ) -> Listing[Conversation]:
-        """List what the user put a label on: `GET /conversations/label/{labelId}`."""
+        """List the conversations with a label: `GET /conversations/label/{labelId}`."""
         query = {"pageSize": self.page_size("conversations_with_label", page_size)}
         return Listing(
             request=self.get("conversations", "label", label_id, query=query),
@@ -181,7 +181,7 @@ class Conversations(Account):
     def search_conversations(
         self, term: str, *, scope: str = "ALL", include_item_ids: bool = False
     ) -> Listing[SearchResult]:
-        """Look for a word in everything: `GET /conversations/search`.
+        """Search everything for a word: `GET /conversations/search`.
 
         `scope` is ALL, FILES, PEOPLE, MEMBERS, MESSAGES, SENTBY, CONVERSATIONS, LABEL or FILTER.
         Circuit gives 100 conversations and 100 item ids at most, and no way to the others.
@@ -203,13 +203,13 @@ class Conversations(Account):
 
     @operation
     def join_details(self, conversation: Ref | str) -> Call[JoinDetails]:
-        """Fetch how to join its calls: `GET /conversations/{convId}/conversationdetails`."""
+        """Fetch how to join the calls: `GET /conversations/{convId}/conversationdetails`."""
         id_ = self.id_from(conversation)
         return Call(request=self.get("conversations", id_, "conversationdetails"), read=DETAILS)
 
     @operation
     def join_details_of(self, conversations: Iterable[Ref | str]) -> Listing[JoinDetails]:
-        """Fetch how to join the calls of several: `GET /conversations/conversationdetails`."""
+        """Fetch several conversations' join details: `GET /conversations/conversationdetails`."""
         query = {"convIds": self.ids_from(conversations)}
         return Listing(
             request=self.get("conversations", "conversationdetails", query=query),

@@ -19,7 +19,7 @@ from conversations_hub.wire import QueryValue
 from conversations_hub.writing import after
 
 SHOWN_MEMBERS = 8
-"""So many participants Circuit may cut a conversation's list of them to."""
+"""To how many Circuit may cut a conversation's list of participants."""
 
 
 class Creation(Messages, Members):
@@ -39,7 +39,7 @@ class Creation(Messages, Members):
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Conversation]:
-        """Begin a conversation, a group if nothing else is said: `POST /conversations/group`.
+        """Create a conversation, by default a group: `POST /conversations/group`.
 
         A DIRECT one is `POST /conversations/direct` and may be there already; a COMMUNITY is
         `POST /conversations/community`. Participants are users or e-mail addresses. The first
@@ -64,7 +64,7 @@ class Creation(Messages, Members):
         description: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Call[Conversation]:
-        """Change the topic of a group: `PUT /conversations/group/{convId}`.
+        """Change a conversation's topic or description: `PUT /conversations/group/{convId}`.
 
         A community has a description, too: `PUT /conversations/community/{convId}`. The kind is
         looked up before. An empty text takes away what is there.

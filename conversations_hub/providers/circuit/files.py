@@ -35,7 +35,7 @@ class Uploads(Account):
 
     @operation
     def upload_file(self, file: File) -> Call[Attachment]:
-        """Send a file that messages can have then: `POST /fileapi`.
+        """Upload a file for a message: `POST /fileapi`.
 
         It is a `Path`, bytes, an async stream of bytes or an `Upload`. Nobody sees it before a
         message has it. The attachment's id is for sending alone: once a message has the file,

@@ -42,7 +42,7 @@ class Marks(Messages, Conversations):
 
     @operation
     def unarchive(self, ref: Ref) -> Call[Conversation]:
-        """Mute it no longer: `DELETE /conversations/{convId}/archive`.
+        """Unmute a conversation for this user: `DELETE /conversations/{convId}/archive`.
 
         One that is not archived is refused with 400.
         """
@@ -50,12 +50,12 @@ class Marks(Messages, Conversations):
 
     @operation
     def add_favorite(self, conversation: Ref | str) -> Call[None]:
-        """Make it a favorite: `POST /conversations/{convId}/favorite`."""
+        """Add a conversation to the favorites: `POST /conversations/{convId}/favorite`."""
         return self._favor("POST", self.ref_from(conversation))
 
     @operation
     def remove_favorite(self, conversation: Ref | str) -> Call[None]:
-        """Make it no longer one: `DELETE /conversations/{convId}/favorite`."""
+        """Remove a conversation from the favorites: `DELETE /conversations/{convId}/favorite`."""
         return self._favor("DELETE", self.ref_from(conversation))
 
     @operation
@@ -65,7 +65,7 @@ class Marks(Messages, Conversations):
 
     @operation
     def create_label(self, label: str) -> Call[Label]:
-        """Make a label: `POST /users/labels`."""
+        """Create a label: `POST /users/labels`."""
         return Call(
             request=self.ask("POST", "users", "labels", form={"label": label}),
             read=LABEL,
@@ -85,7 +85,7 @@ class Marks(Messages, Conversations):
 
     @operation
     def assign_label(self, conversation: Ref | str, label: str) -> Call[Label]:
-        """Put a label on, by its value: `POST /conversations/{convId}/label`.
+        """Put a label on a conversation, by its value: `POST /conversations/{convId}/label`.
 
         One that is not there yet is made.
         """
@@ -108,7 +108,7 @@ class Marks(Messages, Conversations):
 
     @operation
     def unassign_label(self, conversation: Ref | str, label_id: str) -> Call[Label]:
-        """Take a label off: `DELETE /conversations/{convId}/label/{labelId}`."""
+        """Take a label off a conversation: `DELETE /conversations/{convId}/label/{labelId}`."""
         id_ = self.id_from(conversation)
         return Call(
             request=self.ask("DELETE", "conversations", id_, "label", label_id),
@@ -122,12 +122,12 @@ class Marks(Messages, Conversations):
 
     @operation
     def like_message(self, conversation: Ref | str, id: str) -> Call[None]:  # noqa: A002
-        """Like: `POST /conversations/{convId}/messages/{itemId}/like`."""
+        """Like a message: `POST /conversations/{convId}/messages/{itemId}/like`."""
         return self._like("POST", self.ref_from(conversation), id)
 
     @operation
     def unlike_message(self, conversation: Ref | str, id: str) -> Call[None]:  # noqa: A002
-        """Like no longer: `DELETE /conversations/{convId}/messages/{itemId}/like`."""
+        """Take a like back: `DELETE /conversations/{convId}/messages/{itemId}/like`."""
         return self._like("DELETE", self.ref_from(conversation), id)
 
     @operation
@@ -139,7 +139,7 @@ class Marks(Messages, Conversations):
         item_creation_time: datetime | None = None,
         parent_id: Ref | str | None = None,
     ) -> Call[None]:
-        """Flag for the user alone: `POST /conversations/{convId}/messages/{itemId}/flag`."""
+        """Flag a message for the user: `POST /conversations/{convId}/messages/{itemId}/flag`."""
         # The description wants a text; payloads have their times in epoch milliseconds.
         at = None if item_creation_time is None else self._milliseconds(item_creation_time)
         fields = {
@@ -150,12 +150,12 @@ class Marks(Messages, Conversations):
 
     @operation
     def unflag_message(self, conversation: Ref | str, id: str) -> Call[None]:  # noqa: A002
-        """Flag no longer: `DELETE /conversations/{convId}/messages/{itemId}/flag`."""
+        """Remove a flag: `DELETE /conversations/{convId}/messages/{itemId}/flag`."""
         return self._flag("DELETE", self.ref_from(conversation), id, None)
 
     @operation
     def pinned_topics(self, conversation: Ref | str) -> Listing[PinnedTopic]:
-        """List what is pinned: `GET /conversations/{convId}/pins`."""
+        """List the pinned topics: `GET /conversations/{convId}/pins`."""
         id_ = self.id_from(conversation)
         return Listing(request=self.get("conversations", id_, "pins"), read=PINS)
 
@@ -225,7 +225,7 @@ class Marks(Messages, Conversations):
 
     def _milliseconds(self, moment: datetime) -> str:
         if moment.tzinfo is None:
-            raise self.unsendable(f"{moment!r} is no aware datetime; give datetime.now(UTC)")
+            raise self.unsendable(f"{moment!r} is not an aware datetime; give datetime.now(UTC)")
         return str(round((moment - EPOCH).total_seconds() * 1000))
 
     def _pin(self, method: str, ref: Ref, item_id: str) -> Call[Conversation]:

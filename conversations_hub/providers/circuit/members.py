@@ -53,7 +53,7 @@ class Members(Users, Conversations):
 
     @operation
     def add_participant(self, conversation: Ref, who: Ref | str) -> Call[Participant]:
-        """Let a user in: `POST /conversations/group/{convId}/participants`.
+        """Add a user: `POST /conversations/group/{convId}/participants`.
 
         Into a community: `POST /conversations/community/{convId}/participants`. A text is a
         user's id or e-mail address. The kind and the user are looked up before.
@@ -82,7 +82,7 @@ class Members(Users, Conversations):
 
     @operation
     def remove_participant(self, conversation: Ref, who: Ref | str) -> Call[None]:
-        """Show a user out: `DELETE /conversations/group/{convId}/participants`.
+        """Remove a user: `DELETE /conversations/group/{convId}/participants`.
 
         Out of a community: `DELETE /conversations/community/{convId}/participants`. A text is a
         user's id or e-mail address; one's own leaves. The kind is looked up before.
@@ -102,7 +102,7 @@ class Members(Users, Conversations):
     def add_participants(
         self, conversation: Ref | str, participants: Iterable[Ref | str]
     ) -> Call[Conversation]:
-        """Let several users in at once: `POST /conversations/group/{convId}/participants`.
+        """Add several users at once: `POST /conversations/group/{convId}/participants`.
 
         Into a community: `POST /conversations/community/{convId}/participants`.
         """
@@ -121,7 +121,7 @@ class Members(Users, Conversations):
     def remove_participants(
         self, conversation: Ref | str, participants: Iterable[Ref | str]
     ) -> Call[Conversation]:
-        """Show several users out at once: `DELETE /conversations/group/{convId}/participants`.
+        """Remove several users at once: `DELETE /conversations/group/{convId}/participants`.
 
         Out of a community: `DELETE /conversations/community/{convId}/participants`.
         """
@@ -172,12 +172,12 @@ class Members(Users, Conversations):
     def remove_moderators(
         self, conversation: Ref | str, moderators: Iterable[Ref | str]
     ) -> Call[None]:
-        """Make them moderators no longer: `DELETE /conversations/{convId}/moderators`."""
+        """Make moderators ordinary participants: `DELETE /conversations/{convId}/moderators`."""
         return self._set_moderators("DELETE", self.ref_from(conversation), moderators)
 
     @operation
     def moderate_conversation(self, conversation: Ref | str) -> Call[None]:
-        """Let moderators alone decide who is in it: `POST /conversations/moderate/{convId}`.
+        """Let only moderators decide who is in it: `POST /conversations/moderate/{convId}`.
 
         Raises `PermissionDeniedError` where this user may not.
         """

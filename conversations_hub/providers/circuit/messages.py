@@ -115,7 +115,7 @@ class Messages(Uploads):
 
     @operation
     def flagged_messages(self, conversation: Ref | None = None) -> Listing[Message]:
-        """List what the user flagged: `GET /conversations/messages/flag`.
+        """List the messages that the user flagged: `GET /conversations/messages/flag`.
 
         Of one conversation: `GET /conversations/{convId}/messages/flag`.
         """
@@ -144,7 +144,7 @@ class Messages(Uploads):
         idempotency_key: str | None = None,
         subject: str | None = None,
     ) -> Call[Message]:
-        """Write a message: `POST /conversations/{convId}/messages`.
+        """Send a message: `POST /conversations/{convId}/messages`.
 
         An answer is `POST /conversations/{convId}/messages/{itemId}` below the root of its
         thread, which is looked up. `metadata` takes a form alone: `{"form": {…}}`. Files are
@@ -308,7 +308,7 @@ class Messages(Uploads):
         try:
             return msgspec.json.encode(metadata[FORM]).decode() if metadata else None
         except (TypeError, ValueError) as cause:
-            raise self.unsendable(f"the form is no JSON: {cause}") from cause
+            raise self.unsendable(f"the form is not JSON: {cause}") from cause
 
     def _place(self, conversation: Ref, item: str | None) -> tuple[str, ...]:
         path = ("conversations", self.id_of(conversation), "messages")

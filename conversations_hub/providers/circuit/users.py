@@ -65,7 +65,7 @@ class Users(Account):
         return_full_user_info: bool | None = None,
         secondary_lookup: bool | None = None,
     ) -> Listing[User]:
-        """Fetch several, by ids or e-mail addresses: `GET /users/list`.
+        """Fetch several users, by ids or e-mail addresses: `GET /users/list`.
 
         Who is unknown is left out; where nobody is known, that is a `NotFoundError`. Not in full,
         phone numbers, for example, are missing.
@@ -91,7 +91,7 @@ class Users(Account):
         job_title: str | None = None,
         locale: str | None = None,
     ) -> Call[User]:
-        """Change what the user says of themselves: `PUT /users/profile`.
+        """Change the user's profile: `PUT /users/profile`.
 
         `locale` is EN_US, DE_DE, EN_GB, ES_ES, FR_FR, IT_IT, RU_RU, ZH_HANS_CN, PT_BR, NL_NL or
         CA_ES; it comes back as `en-US`.
@@ -115,12 +115,12 @@ class Users(Account):
 
     @operation
     def presence(self, user: Ref | str) -> Call[Presence]:
-        """Fetch whether somebody can be reached: `GET /users/{id}/presence`."""
+        """Fetch a user's presence: `GET /users/{id}/presence`."""
         return Call(request=self.get("users", self.id_from(user), "presence"), read=PRESENCE)
 
     @operation
     def presences(self, users: Iterable[Ref | str]) -> Listing[Presence]:
-        """Fetch whether several can be reached: `GET /users/presence`."""
+        """Fetch the presence of several users: `GET /users/presence`."""
         query = {"userIds": self.ids_from(users)}
         return Listing(request=self.get("users", "presence", query=query), read=PRESENCES)
 
@@ -133,7 +133,7 @@ class Users(Account):
         dnd_until: datetime | None = None,
         clear_dnd: bool | None = None,
     ) -> Call[Presence]:
-        """Say whether the user can be reached: `PUT /users/presence`.
+        """Set the user's presence: `PUT /users/presence`.
 
         `state` is AVAILABLE, OFFLINE, AWAY, BUSY or DND, which takes `dnd_until`.
         """

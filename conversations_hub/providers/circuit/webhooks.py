@@ -62,17 +62,17 @@ class Webhooks(Account):
 
     @operation
     def webhooks(self) -> Listing[WebHook]:
-        """List where events are sent: `GET /webhooks`."""
+        """List the user's webhooks: `GET /webhooks`."""
         return Listing(request=self.get("webhooks"), read=HOOKS)
 
     @operation
     def webhook(self, id: str) -> Call[WebHook]:  # noqa: A002
-        """Fetch one: `GET /webhooks/{id}`."""
+        """Fetch a webhook: `GET /webhooks/{id}`."""
         return Call(request=self.get("webhooks", id), read=HOOK)
 
     @operation
     def create_webhook(self, url: str, filter: Iterable[str]) -> Call[WebHook]:  # noqa: A002
-        """Have events sent to an address: `POST /webhooks`.
+        """Create a webhook for events: `POST /webhooks`.
 
         `filter` is any of CONVERSATION.CREATE, CONVERSATION.UPDATE, CONVERSATION.ADD_ITEM,
         CONVERSATION.UPDATE_ITEM, USER.INCOMING_CALL, USER.USER_UPDATED, USER.USER_SETTING_UPDATED
@@ -93,7 +93,7 @@ class Webhooks(Account):
         url: str | None = None,
         filter: Iterable[str] | None = None,  # noqa: A002
     ) -> Call[WebHook]:
-        """Change its address, its events or both: `PUT /webhooks/{id}`."""
+        """Change a webhook's address or events: `PUT /webhooks/{id}`."""
         events = None if filter is None else _several(filter)
         return Call(
             request=self.ask("PUT", "webhooks", id, form={"url": url, "filter": events}),
@@ -103,7 +103,7 @@ class Webhooks(Account):
 
     @operation
     def delete_webhook(self, id: str) -> Call[None]:  # noqa: A002
-        """Delete one: `DELETE /webhooks/{id}`."""
+        """Delete a webhook: `DELETE /webhooks/{id}`."""
         return Call(
             request=self.ask("DELETE", "webhooks", id),
             read=nothing,
@@ -112,7 +112,7 @@ class Webhooks(Account):
 
     @operation
     def delete_webhooks(self) -> Call[None]:
-        """Delete all of the user's, those of other programs too: `DELETE /webhooks`."""
+        """Delete all the user's webhooks, those of other programs too: `DELETE /webhooks`."""
 
         def reconcile(_: Attempt) -> Call[Outcome[None]]:
             return find(self.webhooks(), lambda _: True, lambda one: Outcome(happened=one is None))
@@ -121,7 +121,7 @@ class Webhooks(Account):
 
     @operation
     def create_presence_webhook(self, url: str, user_ids: Iterable[Ref | str]) -> Call[WebHook]:
-        """Have the presence of users sent to an address: `POST /webhooks/presence`."""
+        """Create a webhook for the presence of users: `POST /webhooks/presence`."""
         ids = self.ids_from(user_ids)
         return Call(
             request=self.ask("POST", "webhooks", "presence", form={"url": url, "userIds": ids}),
@@ -137,7 +137,7 @@ class Webhooks(Account):
         url: str | None = None,
         user_ids: Iterable[Ref | str] | None = None,
     ) -> Call[WebHook]:
-        """Change its address, its users or both: `PUT /webhooks/presence/{id}`."""
+        """Change a presence webhook's address or users: `PUT /webhooks/presence/{id}`."""
         ids = None if user_ids is None else self.ids_from(user_ids)
         return Call(
             request=self.ask("PUT", "webhooks", "presence", id, form={"url": url, "userIds": ids}),
@@ -151,7 +151,7 @@ class Webhooks(Account):
     def incoming_webhooks(
         self, user: Ref | str, *, page_size: int | None = None
     ) -> Listing[IncomingWebhook]:
-        """List a user's ways to write without a token: `GET /webhooks/incoming/user/{userId}`.
+        """List a user's incoming webhooks: `GET /webhooks/incoming/user/{userId}`.
 
         Circuit shows 100 at most and gives no pointer to the others; a full list ends with a
         `PagingError`. `page_size` shows fewer.
@@ -171,7 +171,7 @@ class Webhooks(Account):
         user: Ref | str | None = None,
         description: str | None = None,
     ) -> Call[IncomingWebhook]:
-        """Open a way into a conversation: `POST /webhooks/incoming/create/{conversationId}`.
+        """Create an incoming webhook: `POST /webhooks/incoming/create/{conversationId}`.
 
         What comes in is written in the name of `user`, or else of the one who asks.
         """
@@ -195,7 +195,7 @@ class Webhooks(Account):
 
     @operation
     def delete_incoming_webhook(self, webhook_id: str) -> Call[None]:
-        """Close a way in: `DELETE /webhooks/incoming/{webhookId}`.
+        """Delete an incoming webhook: `DELETE /webhooks/incoming/{webhookId}`.
 
         One of another user's cannot be looked for, so that `reconcile` may not be able to tell.
         """
@@ -226,7 +226,7 @@ class Webhooks(Account):
         file_url: str | None = None,
         filename: str | None = None,
     ) -> Call[None]:
-        """Write through a way in: `POST /webhooks/incoming/{webhookId}`.
+        """Post through an incoming webhook: `POST /webhooks/incoming/{webhookId}`.
 
         `text` is markup, with `markdown` also `*bold*` and `_italic_`. Circuit does not say what
         was written, so that nothing finds out what became of it.

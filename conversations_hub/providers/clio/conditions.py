@@ -24,7 +24,7 @@ class NotModified:
 def unless(etag: str | None, since: datetime | None) -> dict[str, str]:
     """Return the headers that ask for a thing only where it is another than this one."""
     if since is not None and (not isinstance(since, datetime) or since.tzinfo is None):
-        raise ConfigurationError(f"{since!r} is no aware datetime; give datetime.now(UTC)")
+        raise ConfigurationError(f"{since!r} is not an aware datetime; give datetime.now(UTC)")
     moment = format_datetime(since.astimezone(UTC), usegmt=True) if since else None
     return texts.header("If-None-Match", etag) | texts.header("If-Modified-Since", moment)
 

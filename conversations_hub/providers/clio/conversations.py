@@ -18,7 +18,7 @@ from conversations_hub.models import (
     Participant,
     Ref,
 )
-from conversations_hub.provider import between, both, operation
+from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.clio import changes, fields, payloads, translate
 from conversations_hub.providers.clio.account import (
     BY_ID,
@@ -83,7 +83,7 @@ class Conversations(Account):
         may be `"null"`: of no matter. `date` is the day of creation (`2026-02-03`). `for_user`
         tells those of the user's groups (true) from the user's own (false).
         """
-        keep = both(
+        keep = all_of(
             between(lambda c: c.created_at, created_after, created_before),
             between(lambda c: c.updated_at, updated_after, None),
             (lambda c: c.state in {state, None}) if state else None,
@@ -127,7 +127,7 @@ class Conversations(Account):
 
     @operation
     def conversation(self, ref: Ref) -> Call[Conversation]:
-        """Fetch one: `GET /conversations/{id}.json`."""
+        """Fetch a conversation: `GET /conversations/{id}.json`."""
         return Call(request=self._asking("GET", ref), read=self._conversation)
 
     @operation
@@ -138,7 +138,7 @@ class Conversations(Account):
         if_none_match: str | None = None,
         if_modified_since: datetime | None = None,
     ) -> Call[Conversation | NotModified]:
-        """Fetch one unless it is as it was: `GET /conversations/{id}.json`.
+        """Fetch a conversation unless it is unchanged: `GET /conversations/{id}.json`.
 
         The value is `NotModified` where the etag, or the time, is still the right one. An etag
         is found in `raw["etag"]`, its quotes are part of it.
@@ -176,12 +176,12 @@ class Conversations(Account):
 
     @operation
     def archive(self, ref: Ref, *, if_match: str | None = None) -> Call[Conversation]:
-        """Put one away, for the token's user: `PATCH /conversations/{id}.json`."""
+        """Archive a conversation for the token's user: `PATCH /conversations/{id}.json`."""
         return self._change(ref, {"archived": True}, if_match)
 
     @operation
     def unarchive(self, ref: Ref, *, if_match: str | None = None) -> Call[Conversation]:
-        """Bring one back, for the token's user: `PATCH /conversations/{id}.json`."""
+        """Unarchive a conversation for the token's user: `PATCH /conversations/{id}.json`."""
         return self._change(ref, {"archived": False}, if_match)
 
     @operation
@@ -301,7 +301,7 @@ class Conversations(Account):
             return found[1]
         raise self.unsupported(
             "conversations",
-            f"{who!r} is no contact: give contact/ID; for_user=False lists the user's own",
+            f"{who!r} is not a contact: give contact/ID; for_user=False lists the user's own",
         )
 
 

@@ -55,7 +55,7 @@ def checked(value: str | Iterable[str]) -> tuple[str, ...]:
     for text in texts:
         if not _FIELDS.fullmatch(text):
             raise ConfigurationError(
-                f"{text!r} is no field; write name or name{{inner,…}}, braces one level deep"
+                f"{text!r} is not a field; write name or name{{inner,…}}, braces one level deep"
             )
     return texts
 

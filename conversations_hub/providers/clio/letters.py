@@ -40,8 +40,8 @@ BEGUN: Record[payloads.Sent, int] = Record(
     payload=payloads.Sent, translate=lambda sent, _: sent.conversation.id, item="data"
 )
 NO_KEY = (
-    "idempotency_key: it has no place for one; before you send again, look whether the message "
-    "is there: messages(ref, order='newest')"
+    "it has no place for an idempotency_key; leave it out, and before you send again, look "
+    "whether the message is there: messages(ref, order='newest')"
 )
 
 
@@ -97,7 +97,7 @@ class Letters(Messages, Conversations, Users):
         matter: Ref | str | int | None = None,
         document_version: Ref | str | int | None = None,
     ) -> Call[Conversation]:
-        """Begin a conversation with its first message: `POST /conversation_messages.json`.
+        """Create a conversation with its first message: `POST /conversation_messages.json`.
 
         The title is the subject. Participants are `user/ID` and `contact/ID`, besides the
         token's user.

@@ -75,7 +75,7 @@ class Messages(Account):
 
     @operation
     def message(self, conversation: Ref, id: str) -> Call[Message]:  # noqa: A002
-        """Fetch one, in whatever conversation it is: `GET /conversation_messages/{id}.json`."""
+        """Fetch a message by its id alone: `GET /conversation_messages/{id}.json`."""
         return self._shown(conversation, id, {})
 
     @operation
@@ -87,7 +87,7 @@ class Messages(Account):
         if_none_match: str | None = None,
         if_modified_since: datetime | None = None,
     ) -> Call[Message | NotModified]:
-        """Fetch one unless it is as it was: `GET /conversation_messages/{id}.json`.
+        """Fetch a message unless it is unchanged: `GET /conversation_messages/{id}.json`.
 
         The value is `NotModified` where the etag, or the time, is still the right one.
         """

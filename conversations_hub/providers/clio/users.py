@@ -47,7 +47,7 @@ class Users(Account):
         if_modified_since: datetime | None = None,
         fields: str | Iterable[str] = (),
     ) -> Call[User | NotModified]:
-        """Fetch the token's user unless it is as it was: `GET /users/who_am_i.json`.
+        """Fetch the token's user unless it is unchanged: `GET /users/who_am_i.json`.
 
         The value is `NotModified` where the etag, or the time, is still the right one.
         """

@@ -12,7 +12,7 @@ from typing import Any
 
 from conversations_hub.errors import ConfigurationError, TranslationError
 from conversations_hub.models import Ref
-from conversations_hub.provider import between, both, check_order, operation
+from conversations_hub.provider import all_of, between, check_order, operation
 from conversations_hub.providers.clio import fields as parts
 from conversations_hub.providers.clio.account import (
     BY_ID,
@@ -68,7 +68,7 @@ class Webhooks(Account):
         return Listing(
             request=self.asking("GET", "webhooks.json", query=query),
             read=FROM_THE_NEWEST if order == "newest" else WEBHOOKS,
-            keep=both(
+            keep=all_of(
                 between(lambda w: w.created_at, created_after, None),
                 between(lambda w: w.updated_at, updated_after, None),
             ),
@@ -89,7 +89,7 @@ class Webhooks(Account):
         if_none_match: str | None = None,
         if_modified_since: datetime | None = None,
     ) -> Call[Webhook | NotModified]:
-        """Fetch a webhook unless it is as it was: `GET /webhooks/{id}.json`.
+        """Fetch a webhook unless it is unchanged: `GET /webhooks/{id}.json`.
 
         The value is `NotModified` where the etag, or the time, is still the right one.
         """
@@ -133,7 +133,7 @@ class Webhooks(Account):
         expires_at: datetime | None = None,
         if_match: str | None = None,
     ) -> Call[Webhook]:
-        """Change a webhook, or prolong its life: `PATCH /webhooks/{id}.json`.
+        """Change a webhook, or extend its life: `PATCH /webhooks/{id}.json`.
 
         With the etag of a known version as `if_match`, another version is left as it is: a
         `ConflictError`.
@@ -153,7 +153,7 @@ class Webhooks(Account):
 
     @operation
     def delete_webhook(self, webhook: Ref | str | int) -> Call[None]:
-        """End a subscription: `DELETE /webhooks/{id}.json`."""
+        """Delete a webhook: `DELETE /webhooks/{id}.json`."""
         request = self.asking("DELETE", "webhooks", f"{self.number(webhook, 'webhook')}.json")
         return Call(request=request, read=_deleted, reconcile=gone(self.webhook(webhook)))
 

@@ -46,7 +46,7 @@ def given(**fields: Any) -> dict[str, Any]:
 def several(given: Iterable[T] | str, name: str) -> list[T]:
     """Return what was given, which is several; a text would be taken for its letters."""
     if isinstance(given, str):
-        raise ConfigurationError(f"{name}= is a list; put the one into a list")
+        raise ConfigurationError(f"{name}= must be a list; put the one into a list")
     return list(given)
 
 
@@ -60,7 +60,7 @@ def _users(value: str | Iterable[str]) -> tuple[str, ...]:
 def _is_switch(provider: Any, field: Any, value: Any) -> None:
     if not isinstance(value, bool):
         raise ConfigurationError(
-            f"{field.name} is True or False, not {named(value)}", provider=provider.name
+            f"{field.name} must be True or False, not {named(value)}", provider=provider.name
         )
 
 

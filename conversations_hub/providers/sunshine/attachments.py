@@ -36,7 +36,7 @@ class Attachments(Account):
 
     @operation
     def delete_attachment(self, attachment: Attachment | str) -> Call[None]:
-        """Delete an uploaded file, given itself or its address: `POST /attachments/remove`.
+        """Delete an uploaded file, by its attachment or address: `POST /attachments/remove`.
 
         Copies may be had for 15 minutes more, so that nobody can tell what became of a cut call.
         """

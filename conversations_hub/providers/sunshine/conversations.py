@@ -18,7 +18,7 @@ from conversations_hub.models import (
     Message,
     Ref,
 )
-from conversations_hub.provider import between, both, operation
+from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.sunshine import payloads, translate
 from conversations_hub.providers.sunshine.account import (
     BY_EXTERNAL_ID,
@@ -59,7 +59,7 @@ class Conversations(Messages):
         """
         if state is not None:
             raise self.unsupported("conversations", "its conversations have no state; leave it out")
-        keep = both(
+        keep = all_of(
             between(lambda c: c.created_at, created_after, created_before),
             between(lambda c: c.updated_at, updated_after, None),
         )
@@ -87,7 +87,7 @@ class Conversations(Messages):
         icon_url: str | None = None,
         subscribe_sdk_client: bool = False,
     ) -> Call[Conversation]:
-        """Begin a conversation: `POST /conversations`.
+        """Create a conversation: `POST /conversations`.
 
         Between the business and one participant it is direct, else a group, unless `kind` says
         so. A `text` is posted next, and the conversation read again. The key is looked for among

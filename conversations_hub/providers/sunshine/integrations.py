@@ -28,7 +28,7 @@ class Integrations(Account):
     def integrations(
         self, *, types: Iterable[str] | None = None, page_size: int | None = None
     ) -> Listing[Integration]:
-        """List the app's channels: `GET /integrations`.
+        """List the app's integrations: `GET /integrations`.
 
         `types` are such as `custom` or `whatsapp`; without any they are all listed.
         """
@@ -127,7 +127,7 @@ class Integrations(Account):
 
     @operation
     def create_integration_key(self, integration: str, display_name: str) -> Call[IntegrationKey]:
-        """Make a key: `POST /integrations/{integrationId}/keys`.
+        """Create a key: `POST /integrations/{integrationId}/keys`.
 
         The keys are read before.
         """

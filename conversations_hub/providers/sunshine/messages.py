@@ -116,7 +116,7 @@ class Messages(Attachments):
 
     @operation
     def delete_message(self, conversation: Ref, id: str) -> Call[None]:  # noqa: A002
-        """Delete one: `DELETE /conversations/{conversationId}/messages/{messageId}`."""
+        """Delete a message: `DELETE /conversations/{conversationId}/messages/{messageId}`."""
 
         def reconcile(_: Attempt) -> Call[Outcome[None]]:
             return find(
@@ -153,7 +153,7 @@ class Messages(Attachments):
     def download_message_ref(
         self, conversation: Ref, user: Ref | str, reference: Mapping[str, str]
     ) -> Call[Mapping[str, Any]]:
-        """Fetch what Apple refers to: `POST /conversations/{conversationId}/download`.
+        """Fetch what an Apple message refers to: `POST /conversations/{conversationId}/download`.
 
         `reference` is the `interactiveDataRef`: `url`, `bid`, `key`, `signature` and `owner`.
         """

@@ -58,7 +58,7 @@ class Participants(Conversations):
     def add_participant(
         self, conversation: Ref, who: Ref | str, *, subscribe_sdk_client: bool = False
     ) -> Call[Participant]:
-        """Let a user into a group: `POST /conversations/{conversationId}/join`.
+        """Add a user to a group: `POST /conversations/{conversationId}/join`.
 
         A ref is a user; a text is an id, or else an external id. `subscribe_sdk_client` has the
         user's app notified at once.
@@ -87,7 +87,7 @@ class Participants(Conversations):
 
     @operation
     def remove_participant(self, conversation: Ref, who: Ref | str) -> Call[None]:
-        """Show somebody out of a group: `POST /conversations/{conversationId}/leave`.
+        """Remove a participant from a group: `POST /conversations/{conversationId}/leave`.
 
         A ref is a user or a participant; a text is a user's id, or else an external id.
         """
@@ -137,7 +137,7 @@ class Participants(Conversations):
 
     @operation
     def start_typing(self, conversation: Ref, *, author: str | None = None) -> Call[None]:
-        """Show that the business types: `POST /conversations/{conversationId}/activity`.
+        """Show that the business is typing: `POST /conversations/{conversationId}/activity`.
 
         `author` is the display name of who does. It leaves no trace that could be read back.
         """
@@ -145,7 +145,7 @@ class Participants(Conversations):
 
     @operation
     def stop_typing(self, conversation: Ref, *, author: str | None = None) -> Call[None]:
-        """Show that nobody types any more: `POST /conversations/{conversationId}/activity`."""
+        """Show that nobody is typing any more: `POST /conversations/{conversationId}/activity`."""
         return self._act(conversation, "typing:stop", given(**BUSINESS, displayName=author))
 
     def _in(self, conversation: Ref, action: str, body: Mapping[str, Any]) -> Request:

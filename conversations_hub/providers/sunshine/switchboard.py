@@ -27,7 +27,7 @@ class Switchboard(Conversations):
     def pass_control(
         self, conversation: Ref, integration: str, *, metadata: Mapping[str, Any] | None = None
     ) -> Call[None]:
-        """Put an integration in control: `POST /conversations/{conversationId}/passControl`.
+        """Pass control to an integration: `POST /conversations/{conversationId}/passControl`.
 
         `integration` is a switchboard integration's id, name or type, or `next`; who came next,
         nobody can tell after a cut call.
@@ -43,7 +43,7 @@ class Switchboard(Conversations):
     def offer_control(
         self, conversation: Ref, integration: str, *, metadata: Mapping[str, Any] | None = None
     ) -> Call[None]:
-        """Invite an integration: `POST /conversations/{conversationId}/offerControl`.
+        """Offer control to an integration: `POST /conversations/{conversationId}/offerControl`.
 
         `integration` is as for `pass_control`. An earlier offer is withdrawn.
         """
@@ -60,7 +60,7 @@ class Switchboard(Conversations):
     def accept_control(
         self, conversation: Ref, *, metadata: Mapping[str, Any] | None = None
     ) -> Call[None]:
-        """Take the control offered: `POST /conversations/{conversationId}/acceptControl`.
+        """Accept the offer of control: `POST /conversations/{conversationId}/acceptControl`.
 
         After a cut call, an offer that is still there was not accepted; that there is none any
         more says nothing.
@@ -76,7 +76,7 @@ class Switchboard(Conversations):
     def release_control(
         self, conversation: Ref, *, metadata: Mapping[str, Any] | None = None
     ) -> Call[None]:
-        """Take control from all: `POST /conversations/{conversationId}/releaseControl`."""
+        """Release control: `POST /conversations/{conversationId}/releaseControl`."""
         return self._control(
             conversation,
             "releaseControl",

@@ -142,7 +142,7 @@ class Users(Account):
     def delete_personal_information(
         self, user: Ref | str, *, brand_id: str | None = None
     ) -> Call[User]:
-        """Forget who a user is: `DELETE /users/{userIdOrExternalId}/personalinformation`.
+        """Erase a user's personal data: `DELETE /users/{userIdOrExternalId}/personalinformation`.
 
         The history stays.
         """
@@ -155,7 +155,7 @@ class Users(Account):
 
     @operation
     def sync_user(self, zendesk_id: str, *, surviving_zendesk_id: str | None = None) -> Call[User]:
-        """Take over what Zendesk Support knows: `POST /users/{zendeskId}/sync`.
+        """Update a user from Zendesk Support: `POST /users/{zendeskId}/sync`.
 
         Users of Support who became one become one here, too.
         """
@@ -190,7 +190,7 @@ class Users(Account):
         confirmation: Mapping[str, Any] | None = None,
         brand_id: str | None = None,
     ) -> Call[Client]:
-        """Link a user's channel: `POST /users/{userIdOrExternalId}/clients`.
+        """Link a channel to a user: `POST /users/{userIdOrExternalId}/clients`.
 
         `match_criteria` has a `type`, an `integrationId` and an address; `confirmation` a `type`,
         which is `immediate` (unless given), `userActivity` or `prompt`, and may have a `message`.

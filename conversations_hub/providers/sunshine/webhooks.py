@@ -48,7 +48,7 @@ class Webhooks(Account):
         include_full_user: bool | None = None,
         include_full_source: bool | None = None,
     ) -> Call[Webhook]:
-        """Have events sent somewhere: `POST /integrations/{integrationId}/webhooks`.
+        """Create a webhook: `POST /integrations/{integrationId}/webhooks`.
 
         `triggers` are such as `conversation:message`, or `*`. The webhooks are read before.
         """

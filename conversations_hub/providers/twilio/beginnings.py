@@ -81,7 +81,7 @@ class Beginnings(Conversations):
         proxy_address: str | None = None,
         webhook_enabled: bool | None = None,
     ) -> Call[Conversation]:
-        """Begin a conversation: `POST /v1/Conversations`.
+        """Create a conversation: `POST /v1/Conversations`.
 
         Each participant and the first words take a request of their own. A key is the unique name:
         a conversation that has it is taken, and what it lacks is added. `proxy_address` is the
@@ -91,7 +91,8 @@ class Beginnings(Conversations):
         self._refuse_description("create", description)
         if isinstance(participants, str):
             raise ConfigurationError(
-                "participants= is a list of people; put the one into a list", provider=self.name
+                "participants= must be a list of people; put the one into a list",
+                provider=self.name,
             )
         if kind not in {None, ConversationKind.GROUP}:
             raise self.unsupported("create", "every conversation is a group; leave out kind=")

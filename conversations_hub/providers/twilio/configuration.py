@@ -42,7 +42,7 @@ class Configuration(Account):
         default_inactive_timer: timedelta | str | None = None,
         default_closed_timer: timedelta | str | None = None,
     ) -> Call[AccountConfiguration]:
-        """Change what new conversations have: `POST /v1/Configuration`.
+        """Change the account's configuration: `POST /v1/Configuration`.
 
         A timer is a span or its text in ISO 8601, such as `PT10M`.
         """
@@ -109,7 +109,7 @@ class Configuration(Account):
 
     @operation
     def address_configuration(self, id: Ref | str) -> Call[AddressConfiguration]:  # noqa: A002
-        """Fetch an address of ours: `GET /v1/Configuration/Addresses/{sid}`."""
+        """Fetch one of the account's addresses: `GET /v1/Configuration/Addresses/{sid}`."""
         return Call(request=self.get(*PLACE, "Addresses", self._id(id)), read=self._address_value())
 
     @operation
@@ -168,7 +168,7 @@ class Configuration(Account):
         auto_creation_studio_flow_sid: str | None = None,
         auto_creation_studio_retry_count: int | None = None,
     ) -> Call[AddressConfiguration]:
-        """Change what an address does: `POST /v1/Configuration/Addresses/{sid}`."""
+        """Change an address's configuration: `POST /v1/Configuration/Addresses/{sid}`."""
         form: forms.Form = {
             "FriendlyName": friendly_name,
             "AutoCreation.Enabled": auto_creation_enabled,
@@ -189,7 +189,7 @@ class Configuration(Account):
 
     @operation
     def delete_address_configuration(self, id: Ref | str) -> Call[None]:  # noqa: A002
-        """Forget an address: `DELETE /v1/Configuration/Addresses/{sid}`."""
+        """Delete an address's configuration: `DELETE /v1/Configuration/Addresses/{sid}`."""
         return Call(
             request=self.ask("DELETE", *PLACE, "Addresses", self._id(id)),
             read=nothing,

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from conversations_hub.models import Conversation, ConversationState, Ref
-from conversations_hub.provider import between, both, operation
+from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.twilio import evidence, forms, payloads, translate
 from conversations_hub.providers.twilio.account import CONVERSATION, PAGES
 from conversations_hub.providers.twilio.days import Days
@@ -48,7 +48,7 @@ class Conversations(Participants):
         name is an identity; a phone number or a prefixed address (`whatsapp:+1…`) an address;
         an e-mail address may be either.
         """
-        keep = both(
+        keep = all_of(
             between(lambda c: c.created_at, created_after, created_before),
             between(lambda c: c.updated_at, updated_after, None),
         )
@@ -127,7 +127,7 @@ class Conversations(Participants):
 
     @operation
     def close(self, ref: Ref, *, webhook_enabled: bool | None = None) -> Call[Conversation]:
-        """End a conversation, for good: `POST /v1/Conversations/{sid}`."""
+        """Close a conversation for good: `POST /v1/Conversations/{sid}`."""
         return self._changing(ref, {"State": "closed"}, webhook_enabled)
 
     @operation
@@ -222,7 +222,7 @@ class Conversations(Participants):
                     translate=partial(translate.conversation, self.name),
                     paging=PAGES,
                 ),
-                keep=both(keep, (lambda c: c.state is state) if state else None),
+                keep=all_of(keep, (lambda c: c.state is state) if state else None),
                 # The order is not documented: a row may come again on a later page.
                 repeats=True,
                 moving=True,

@@ -40,7 +40,7 @@ class Media(Configuration):
 
     @operation
     def media_file(self, id: str) -> Call[MediaFile]:  # noqa: A002
-        """Fetch what is known of a file: `GET /v1/Services/{sid}/Media/{sid}`."""
+        """Fetch a file's description: `GET /v1/Services/{sid}/Media/{sid}`."""
         return self._in_service(
             lambda service: Call(
                 request=Request(url=self._media_at(service, id)),
@@ -72,7 +72,7 @@ class Media(Configuration):
         found = SID.search(thing.id or thing.url or "")
         if found is None:
             raise ConfigurationError(
-                f"{thing.name or 'the attachment'} is no file at Twilio; read it with "
+                f"{thing.name or 'the attachment'} is not a file at Twilio; read it with "
                 "hub.download(...) and send its bytes",
                 provider=self.name,
                 operation="send",

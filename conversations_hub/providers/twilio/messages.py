@@ -91,7 +91,7 @@ class Messages(Media):
         date_updated: datetime | None = None,
         webhook_enabled: bool | None = None,
     ) -> Call[Message]:
-        """Write a message, by "system" or an author: `POST /v1/Conversations/{sid}/Messages`.
+        """Send a message, as "system" or as an author: `POST /v1/Conversations/{sid}/Messages`.
 
         A file is uploaded first. A key is kept in the attributes, and so in the metadata.
         `content_sid` is a template, sent in place of text and file; `subject` is not given back.

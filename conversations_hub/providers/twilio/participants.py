@@ -50,7 +50,7 @@ class Participants(Messages):
 
     @operation
     def participant(self, conversation: Ref, id: Ref | str) -> Call[Participant]:  # noqa: A002
-        """Fetch one by SID or identity: `GET /v1/Conversations/{sid}/Participants/{sid}`."""
+        """Fetch a participant: `GET /v1/Conversations/{sid}/Participants/{sid}`."""
         return Call(
             request=self._get(*self._place(conversation), self._id(id)),
             read=self._participant_record(conversation),
@@ -71,7 +71,7 @@ class Participants(Messages):
         date_updated: datetime | None = None,
         webhook_enabled: bool | None = None,
     ) -> Call[Participant]:
-        """Let somebody in: `POST /v1/Conversations/{sid}/Participants`.
+        """Add a participant: `POST /v1/Conversations/{sid}/Participants`.
 
         A ref is a user's identity, and so is a text, unless it is a phone number or has a
         channel's prefix (`whatsapp:+1…`), or is an e-mail address with a `proxy_address`: that of
@@ -148,7 +148,7 @@ class Participants(Messages):
     def remove_participant(
         self, conversation: Ref, who: Ref | str, *, webhook_enabled: bool | None = None
     ) -> Call[None]:
-        """Show somebody out: `DELETE /v1/Conversations/{sid}/Participants/{sid}`.
+        """Remove a participant: `DELETE /v1/Conversations/{sid}/Participants/{sid}`.
 
         Who is no participant's ref or SID is looked up first, by identity or address.
         """

@@ -102,7 +102,7 @@ class Users(Account):
 
     @operation
     def user_conversation(self, user: Ref | str, conversation: Ref | str) -> Call[UserConversation]:
-        """Fetch a conversation as a user has it: `GET /v1/Users/{sid}/Conversations/{sid}`."""
+        """Fetch a conversation as one user sees it: `GET /v1/Users/{sid}/Conversations/{sid}`."""
         return Call(
             request=self._get(*self._membership(user, conversation)),
             read=values.one(self.name, UserConversation),
@@ -118,7 +118,7 @@ class Users(Account):
         last_read_message_index: int | None = None,
         last_read_at: datetime | None = None,
     ) -> Call[UserConversation]:
-        """Change what a user has read or is told of: `POST /v1/Users/{sid}/Conversations/{sid}`.
+        """Change a user's read mark or notifications: `POST /v1/Users/{sid}/Conversations/{sid}`.
 
         `notification_level` is default or muted.
         """
@@ -136,7 +136,7 @@ class Users(Account):
 
     @operation
     def delete_user_conversation(self, user: Ref | str, conversation: Ref | str) -> Call[None]:
-        """Take a user out of a conversation: `DELETE /v1/Users/{sid}/Conversations/{sid}`."""
+        """Remove a user from a conversation: `DELETE /v1/Users/{sid}/Conversations/{sid}`."""
         return Call(
             request=self._delete(*self._membership(user, conversation)),
             read=nothing,
@@ -151,7 +151,7 @@ class Users(Account):
         address: str | None = None,
         page_size: int | None = None,
     ) -> Listing[ParticipantConversation]:
-        """List somebody's conversations and who they are there: `GET /v1/ParticipantConversations`.
+        """List the conversations that somebody takes part in: `GET /v1/ParticipantConversations`.
 
         Give either the identity or the address; `conversations(participant=...)` lists the same
         as conversations.

@@ -53,7 +53,7 @@ class Webhooks(Account):
         flow_sid: str | None = None,
         replay_after: int | None = None,
     ) -> Call[Webhook]:
-        """Tell somebody of a conversation: `POST /v1/Conversations/{sid}/Webhooks`.
+        """Create a webhook for a conversation: `POST /v1/Conversations/{sid}/Webhooks`.
 
         `target` is webhook (with `url`, `filters`), trigger (with `url`, `triggers`: keywords) or
         studio (with `flow_sid`); `method` is get or post; `replay_after` a message's index, from
