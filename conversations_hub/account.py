@@ -56,7 +56,7 @@ class Account:
     """How far its clock is from ours."""
 
     def __attrs_post_init__(self) -> None:
-        self.pace = Pace(tells=self.provider.tells)
+        self.pace = Pace(tells_allowance=self.provider.tells_allowance)
 
     async def token(self, sending: Sending, refused: Token | None = None) -> Token | None:
         """Return what to ask with; None where that is not issued."""
@@ -87,6 +87,10 @@ class Account:
     def proof(self, token: Token | None) -> Mapping[str, str]:
         """Return the headers that prove who asks."""
         return shy(bearer(token.access) if token else self.provider.auth_headers())
+
+    def is_counted(self, rates: Mapping[str, Rate]) -> bool:
+        """Tell whether each request counts, so that none may be sent behind our back."""
+        return bool(rates) or self.provider.tells_allowance
 
     @asynccontextmanager
     async def turn(
@@ -124,7 +128,7 @@ class Account:
             self._told, self._date = told, _moment(told)
             if self._date is not None:
                 self._apart = self._date - datetime.now(UTC)
-        if self.provider.tells:
+        if self.provider.tells_allowance:
             allowance = self.provider.allowance(response, self._date or datetime.now(UTC))
             self.pace.told(allowance, asyncio.get_running_loop().time())
 

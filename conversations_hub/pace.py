@@ -19,7 +19,7 @@ KEPT = 256
 class Pace:
     """An account's budgets, what its answers tell, and whether it rests after a 429."""
 
-    tells: bool
+    tells_allowance: bool
     _budgets: dict[tuple[str, Rate], Turns[Budget]] = field(factory=dict, init=False)
     _learned: Turns[Learned] | None = field(default=None, init=False)
     _recovery: Turns[Recovery] | None = field(default=None, init=False)
@@ -27,7 +27,7 @@ class Pace:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing but budgets may hold a request back."""
-        return not self.tells and self._recovery is None
+        return not self.tells_allowance and self._recovery is None
 
     def is_open(self, rates: Mapping[str, Rate], now: float) -> bool:
         """Tell whether a request may be sent at once."""
@@ -58,7 +58,7 @@ class Pace:
         """
         for name, rate in rates.items():
             yield self._budget(name, rate, now)
-        if self.tells:
+        if self.tells_allowance:
             if self._learned is None:
                 self._learned = Turns(limit=Learned())
             yield self._learned

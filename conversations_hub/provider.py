@@ -171,7 +171,7 @@ class Provider(Questions):
     """The customary environment variables of each argument, first choice first."""
     limits: ClassVar[Mapping[str, int]] = {}
     """The largest page of each listing."""
-    tells: ClassVar[bool] = False
+    tells_allowance: ClassVar[bool] = False
     """Whether its answers say what the account may still ask, see `allowance`."""
     request_id_header: ClassVar[str] = "X-Request-Id"
     """Where an answer says what the provider calls the request."""

@@ -206,7 +206,7 @@ class Transport:
         self.network.opened()
         provider, request = account.provider, sending.request
         _check_origin(provider, sending)
-        is_counted = provider.tells or bool(rates)
+        is_counted = account.is_counted(rates)
         token = await account.token(sending)
         while True:
             proof = account.proof(token)
@@ -291,7 +291,7 @@ class Transport:
                 token = token or await owner.token(sending)
                 proof = owner.proof(token)
                 rates = owner.provider.rates(request)
-                is_counted = owner.provider.tells or bool(rates)
+                is_counted = owner.is_counted(rates)
                 place = owner.turn(sending, rates, place)
             async with place:
                 sending.attempt += 1

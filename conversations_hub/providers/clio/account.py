@@ -95,7 +95,7 @@ class Account(OAuthProvider):
     }
     limits: ClassVar[Mapping[str, int]] = {"conversations": 200, "messages": 200, "webhooks": 200}
 
-    tells: ClassVar[bool] = True
+    tells_allowance: ClassVar[bool] = True
     api_path: ClassVar[str] = "/api/v4"
 
     name: str = name_field("clio")
