@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import Self
@@ -164,3 +164,19 @@ class Download:
         self._error = error
         self.close()
         return error
+
+
+def owner_of(attachment: Attachment, providers: Iterable[Provider]) -> Provider | None:
+    """Return whose file it is, and so whose credentials to send; None for one elsewhere."""
+    able = list(providers)
+    if attachment.url and "://" in attachment.url.partition("?")[0]:
+        url = Request.of(attachment.url).url
+        able = [provider for provider in able if provider.owns(url)]
+        if not able:
+            return None
+    if len(able) == 1:
+        return able[0]
+    names = " or ".join(repr(provider.name) for provider in able)
+    raise ConfigurationError(
+        f"this file may belong to {names or 'nobody here'}; say provider=", operation=OPERATION
+    )

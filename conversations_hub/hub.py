@@ -14,11 +14,10 @@ from typing import Any, Literal, Self, TypeVar, Unpack, overload
 import aiohttp
 from attrs import evolve
 
-from conversations_hub import checkpoint as saving
 from conversations_hub.arguments import check, named
 from conversations_hub.bulk import Bulk, Job, Options, Result, pooled
-from conversations_hub.download import Download
-from conversations_hub.errors import CheckpointError, ConfigurationError, HubError
+from conversations_hub.download import Download, owner_of
+from conversations_hub.errors import ConfigurationError, HubError
 from conversations_hub.fetch import Fetcher
 from conversations_hub.models import (
     Attachment,
@@ -38,11 +37,11 @@ from conversations_hub.provider import Provider, check_order
 from conversations_hub.providers import configured
 from conversations_hub.questions import File
 from conversations_hub.recipes import Call, Listing
+from conversations_hub.resuming import pager_of
 from conversations_hub.secret import Shy
-from conversations_hub.team import Team, resumed, team_of
+from conversations_hub.team import team_of
 from conversations_hub.transport import Transport
 from conversations_hub.watching import Watch
-from conversations_hub.wire import Request
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Provider)
@@ -395,12 +394,11 @@ class ConversationsHub:
         """
         check("attachment", attachment, Attachment)
         check("limit", limit, int | None)
-        found = Download(
-            attachment=attachment,
-            fetcher=self._fetcher,
-            provider=self._owner(attachment, provider),
-            limit=limit,
-        )
+        if provider is None:
+            owner = owner_of(attachment, self._fetcher.providers.values())
+        else:
+            owner = self._chosen(provider.provider if isinstance(provider, Ref) else provider)
+        found = Download(attachment=attachment, fetcher=self._fetcher, provider=owner, limit=limit)
         self._downloads.add(found)
         return found
 
@@ -490,20 +488,7 @@ class ConversationsHub:
         Raises `CheckpointError` before any request where the checkpoint belongs to another
         query, provider or format version.
         """
-        saved = saving.read(checkpoint)
-        try:
-            pager = Pager(
-                self._fetcher,
-                [self._resumed(question) for question in saved.questions],
-                limit=saved.limit,
-                prefetch=saved.prefetch,
-                on_error=saved.on_error,
-                seen=[question.seen for question in saved.questions],
-            )
-        except CheckpointError:
-            raise
-        except (HubError, ArithmeticError, TypeError, ValueError, AttributeError) as cause:
-            raise CheckpointError(f"the checkpoint is damaged: {cause}") from cause
+        pager = pager_of(self._fetcher, checkpoint)
         self._pagers.add(pager)
         return pager
 
@@ -529,7 +514,7 @@ class ConversationsHub:
         if isinstance(thing, Listing):
             name = self._fetcher.provider_of(thing).name
             return self._job_at(name, thing, partial(_listed, thing, self._whole, thing))
-        ref = _ref(thing.ref if isinstance(thing, Conversation) else thing)
+        ref = _ref(thing)
         return self._job_at(
             ref.provider, ref, lambda: _called(ref, self.run, self.conversation(ref))
         )
@@ -537,7 +522,7 @@ class ConversationsHub:
     def _list_job(
         self, pager_of: Callable[[Ref], Pager[T]], thing: Conversation | Ref | str
     ) -> Job[Ref, list[T]]:
-        ref = _ref(thing.ref if isinstance(thing, Conversation) else thing)
+        ref = _ref(thing)
         return self._job_at(ref.provider, ref, partial(_listed, ref, pager_of, ref))
 
     def _job_at(self, name: str, key: K, do: Callable[[], Awaitable[Result[K, V]]]) -> Job[K, V]:
@@ -564,50 +549,6 @@ class ConversationsHub:
         pager = Pager(self._fetcher, teams, limit=limit, prefetch=prefetch, on_error=on_error)
         self._pagers.add(pager)
         return pager
-
-    def _resumed(self, saved: saving.SavedQuestion) -> Team[Any]:
-        question = saved.question()
-        if question.provider not in self._fetcher.providers:
-            raise CheckpointError(f"no provider is called {question.provider!r}; {self._names()}")
-        provider = self[question.provider]
-        method = getattr(type(provider), question.name, None)
-        if getattr(method, "is_operation", False) is False:
-            raise CheckpointError(f"{question.provider} has no listing {question.name!r}")
-        listing = getattr(provider, question.name)(**question.arguments)
-        if not isinstance(listing, Listing):
-            raise CheckpointError(f"{question.provider}.{question.name} is not a listing")
-        windows = [w.window.window() if w.window else None for w in saved.walks]
-        team = resumed(self._fetcher, listing, saved.parallel, windows)
-        if [provider.fingerprint(first) for first in team.firsts] != [w.first for w in saved.walks]:
-            raise CheckpointError(
-                "the checkpoint belongs to another query or account; start the walk anew",
-                provider=provider.name,
-                operation=question.name,
-            )
-        for walk, place in zip(team.walks, saved.walks, strict=True):
-            walk.go_on_at(place.place(walk.listing.request, provider.base_url))
-        team.recall()
-        return team
-
-    def _owner(
-        self, attachment: Attachment, key: str | type[Provider] | Provider | Ref | None
-    ) -> Provider | None:
-        """Return whose file it is, and so whose credentials to send; None for one elsewhere."""
-        if key is not None:
-            return self._chosen(key.provider if isinstance(key, Ref) else key)
-        providers = list(self._fetcher.providers.values())
-        if attachment.url and "://" in attachment.url.partition("?")[0]:
-            url = Request.of(attachment.url).url
-            providers = [p for p in providers if p.owns(url)]
-            if not providers:
-                return None
-        if len(providers) == 1:
-            return providers[0]
-        names = " or ".join(repr(p.name) for p in providers)
-        raise ConfigurationError(
-            f"this file may belong to {names or 'nobody here'}; say provider=",
-            operation="download",
-        )
 
     def _chosen(self, key: str | type[Provider] | Provider) -> Provider:
         return self[key.name] if isinstance(key, Provider) else self[key]
@@ -641,8 +582,9 @@ async def _listed(key: K, pager_of: Callable[[Any], Pager[T]], thing: Any) -> Re
     return Result(key=key, value=found)
 
 
-def _ref(ref: Ref | str) -> Ref:
-    """Return a ref, which may be given as its text."""
+def _ref(thing: Conversation | Ref | str) -> Ref:
+    """Return the ref of a conversation, or read one that is a text."""
+    ref = thing.ref if isinstance(thing, Conversation) else thing
     if isinstance(ref, Ref):
         return ref
     if not isinstance(ref, str):

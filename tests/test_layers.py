@@ -26,6 +26,7 @@ ROWS = [
     ["walk", "download", "bulk"],
     ["team"],
     ["pager"],
+    ["resuming"],
     ["hub"],
 ]
 ROW = {name: index for index, row in enumerate(ROWS) for name in row}
