@@ -1,5 +1,6 @@
 """The few fixtures that tests share."""
 
+import gc
 import inspect
 import json
 import os
@@ -24,6 +25,12 @@ SAMPLES = Path(__file__).parent / "samples"
 def pytest_xdist_auto_num_workers():
     """Use one process more than there are cores: the suite also waits for sockets."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector thousands of tests that stay: it took a third of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
