@@ -10,6 +10,7 @@ from msgspec import Struct
 from yarl import URL
 
 from conversations_hub import Conversation, ConversationsHub, Message, Ref
+from conversations_hub.emulator import Emulator
 from conversations_hub.paging import CursorPaging
 from conversations_hub.provider import Provider, base_url_field, name_field, operation, secret_field
 from conversations_hub.reading import Record, Records, nothing
@@ -167,6 +168,11 @@ def hub_on(answers, **options):
     hub = ConversationsHub(Acme(token="canary-token"), **options)
     hub._fetcher.transport = FakeTransport(answers)
     return hub
+
+
+def seeded(name, *, seed=1, scale=1.0, **switches):
+    """Return the emulation of one provider, a copy where the same was asked for before."""
+    return Emulator(seed=seed, scale=scale, only=[name], switches={name: switches})[name]
 
 
 def ids(items):

@@ -36,13 +36,13 @@ from conversations_hub import (
 )
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.circuit import Circuit
-from conversations_hub.providers.circuit.emulator import CircuitApi, CircuitSwitches
 from conversations_hub.providers.circuit.hidden_order import HiddenOrder
 from conversations_hub.providers.circuit.lists import Communities, Roster
 from conversations_hub.providers.circuit.paging import Place, TimePaging, text
 from conversations_hub.providers.circuit.payloads import Conversation as ConversationPayload
 from conversations_hub.reading import Answer
 from conversations_hub.wire import Request, Response
+from support import seeded
 
 ME = "aa000001-0000-4000-8000-000000000001"
 ANA = "aa000002-0000-4000-8000-000000000002"
@@ -691,7 +691,7 @@ async def served():
     servers, hubs = [], []
 
     async def start(scale=0.05, hub_options=None, **switches):
-        api = CircuitApi(seed=5, scale=scale, switches=CircuitSwitches(**switches))
+        api = seeded("circuit", seed=5, scale=scale, **switches)
         server = Server(api)
         await server.start()
         circuit = Circuit(**api.arguments, base_url=server.base_url, me=api.store.me)

@@ -15,6 +15,7 @@ from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.circuit.emulator import CircuitApi, CircuitSwitches, kinds
 from conversations_hub.providers.circuit.emulator.store import ROLES, Json, Refusal
+from support import seeded
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -52,7 +53,7 @@ def _pairs(query: Json) -> list[tuple[str, Any]]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    api = CircuitApi(scale=0.1)
+    api = seeded("circuit", scale=0.1)
     server = Server(api)
     await server.start()
     headers = {"Authorization": f"Bearer {api.settings['token']}"}

@@ -10,7 +10,7 @@ from attrs import evolve
 from yarl import URL
 
 from conversations_hub.emulator.server import Server
-from conversations_hub.providers.circuit.emulator import CircuitApi
+from support import seeded
 
 BACK = "https://bot.test/back"
 TOKEN_ERROR = {"errorCode": "401", "errorDescription": "Invalid Token Error"}
@@ -73,7 +73,7 @@ class Client:
 
 @pytest.fixture
 async def client():
-    server = Server(CircuitApi(seed=3, scale=0.01))
+    server = Server(seeded("circuit", seed=3, scale=0.01))
     await server.start()
     async with aiohttp.ClientSession() as session:
         yield Client(server, session)

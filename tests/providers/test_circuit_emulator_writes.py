@@ -14,6 +14,7 @@ from yarl import URL
 from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.circuit.emulator import CircuitApi, kinds
+from support import seeded
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 INVALID = "the request contains invalid data"
@@ -74,7 +75,7 @@ def pairs(fields: dict[str, Any]) -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    api = CircuitApi(scale=0.1)
+    api = seeded("circuit", scale=0.1)
     server = Server(api)
     await server.start()
     headers = {"Authorization": f"Bearer {api.settings['token']}"}

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.circuit.emulator import CircuitApi
+from support import seeded
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 DATA = bytes(range(256)) * 8
@@ -61,7 +62,7 @@ class Client:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    api = CircuitApi(scale=0.1)
+    api = seeded("circuit", scale=0.1)
     server = Server(api)
     await server.start()
     headers = {"Authorization": f"Bearer {api.settings['token']}"}

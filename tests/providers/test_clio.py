@@ -39,10 +39,10 @@ from conversations_hub.emulator.server import Server
 from conversations_hub.models import MessageState
 from conversations_hub.providers.clio import Clio, fields, payloads, translate
 from conversations_hub.providers.clio.account import PAGES
-from conversations_hub.providers.clio.emulator import ClioApi, ClioSwitches
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Answer, convert
 from conversations_hub.wire import Request, Response
+from support import seeded
 
 CLIO = Clio(token="canary-token")
 ASKED = Ref("clio", "8801")
@@ -885,7 +885,7 @@ class Firm:
 
 @asynccontextmanager
 async def firm(*, scale=0.1, provider=None, **switches) -> AsyncIterator[Firm]:
-    api = ClioApi(seed=3, scale=scale, switches=ClioSwitches(**switches))
+    api = seeded("clio", seed=3, scale=scale, **switches)
     server = Server(api)
     await server.start()
     settings = {"base_url": server.base_url, **api.arguments, **(provider or {})}

@@ -26,6 +26,7 @@ from conversations_hub.providers.clio.emulator.fields import (
     Selection,
     parse,
 )
+from support import seeded
 
 CONVERSATION = (
     "id,etag,subject,archived,read,read_only,current_user_is_member,message_count,"
@@ -87,7 +88,7 @@ class Client:
 
 @pytest.fixture
 async def clio() -> AsyncIterator[Client]:
-    api = ClioApi(seed=3, scale=0.1)
+    api = seeded("clio", seed=3, scale=0.1)
     server = Server(api)
     await server.start()
     async with aiohttp.ClientSession() as session:

@@ -8,7 +8,7 @@ from attrs import evolve
 from yarl import URL
 
 from conversations_hub.emulator.server import Server
-from conversations_hub.providers.clio.emulator import ClioApi
+from support import seeded
 
 BACK = "https://client.test/back?kept=1"
 STATE = "a b&c=d/é%20"
@@ -74,7 +74,7 @@ class Client:
 
 @pytest.fixture
 async def client():
-    server = Server(ClioApi(seed=3, scale=0.01))
+    server = Server(seeded("clio", seed=3, scale=0.01))
     await server.start()
     async with aiohttp.ClientSession() as session:
         yield Client(server, session)
@@ -225,7 +225,7 @@ async def test_the_token_of_the_settings_goes_on(client):
 
 
 async def test_a_token_works_at_its_own_region_only(client):
-    other = Server(ClioApi(seed=3, scale=0.01))
+    other = Server(seeded("clio", seed=3, scale=0.01))
     await other.start()
     try:
         far = Client(other, client.session)

@@ -19,6 +19,7 @@ from yarl import URL
 from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.clio.emulator import ClioApi
+from support import seeded
 
 ADA = {"id": 77001, "type": "Contact"}
 COMPANY = {"id": 77002, "type": "Contact"}
@@ -93,7 +94,7 @@ class Client:
 
 @pytest.fixture
 async def clio() -> AsyncIterator[Client]:
-    api = ClioApi(seed=3, scale=0.05)
+    api = seeded("clio", seed=3, scale=0.05)
     server = Server(api)
     await server.start()
     async with aiohttp.ClientSession() as session:

@@ -37,11 +37,11 @@ from conversations_hub import (
 )
 from conversations_hub.emulator import Server
 from conversations_hub.providers.sunshine import payloads, translate
-from conversations_hub.providers.sunshine.emulator import SunshineApi, SunshineSwitches
 from conversations_hub.providers.sunshine.paging import BACKWARDS, FORWARDS
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Answer, convert
 from conversations_hub.wire import Request, Response
+from support import seeded
 
 APP = "6601f0aa9d2c41b7e5a3c001"
 USER = "6601f0bb9d2c41b7e5a3c0f2"
@@ -618,7 +618,7 @@ def test_errors(request_, answer, kind, code, words):
 @asynccontextmanager
 async def app(scale=0.02, hub=None, **switches):
     """Serve a small app; yield it, a hub, and the server with its log."""
-    api = SunshineApi(seed=5, scale=scale, switches=SunshineSwitches(**switches))
+    api = seeded("sunshine", seed=5, scale=scale, **switches)
     server = Server(api)
     await server.start()
     try:

@@ -20,6 +20,7 @@ from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.sunshine.emulator import SunshineApi, SunshineSwitches
 from conversations_hub.providers.sunshine.emulator.credentials import Key
+from support import seeded
 
 Record = dict[str, Any]
 Query = dict[str, str]
@@ -109,7 +110,7 @@ async def calling(api: SunshineApi) -> AsyncIterator[Caller]:
 
 @pytest.fixture
 async def caller() -> AsyncIterator[Caller]:
-    async with calling(SunshineApi(scale=0.1)) as caller:
+    async with calling(seeded("sunshine", scale=0.1)) as caller:
         yield caller
 
 

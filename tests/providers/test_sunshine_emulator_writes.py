@@ -17,6 +17,7 @@ from yarl import URL
 from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.sunshine.emulator import SunshineApi
+from support import seeded
 
 Record = dict[str, Any]
 NOBODY = "0" * 24
@@ -129,7 +130,7 @@ class Caller:
 
 @pytest.fixture
 async def caller() -> AsyncIterator[Caller]:
-    server = Server(SunshineApi(scale=0))
+    server = Server(seeded("sunshine", scale=0))
     await server.start()
     try:
         async with aiohttp.ClientSession() as session:

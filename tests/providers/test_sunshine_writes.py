@@ -21,9 +21,9 @@ from conversations_hub import (
     Upload,
 )
 from conversations_hub.emulator import Server
-from conversations_hub.providers.sunshine.emulator import SunshineApi, SunshineSwitches
 from conversations_hub.writing import KEY
 from operations.sunshine import everything
+from support import seeded
 
 RECEIPT = Attachment(name="a.png", media_type="image/png", url="https://x.test/a.png")
 HOOK = {"target": "https://h.test/", "triggers": ["*"]}
@@ -33,7 +33,7 @@ LOOKS_LIKE_ID = "0123456789abcdef01234567"
 
 @asynccontextmanager
 async def app(**switches):
-    server = Server(SunshineApi(seed=5, scale=0.02, switches=SunshineSwitches(**switches)))
+    server = Server(seeded("sunshine", seed=5, scale=0.02, **switches))
     for _ in range(3):
         server.api.add_message(a_group(server.api).id)
     await server.start()
@@ -723,7 +723,7 @@ async def test_every_operation_is_called():
             called.add(name)
             return getattr(self.provider, name)
 
-    server = Server(SunshineApi(seed=5, scale=0.02))
+    server = Server(seeded("sunshine", seed=5, scale=0.02))
     await server.start()
     try:
         provider = Sunshine(base_url=server.base_url, **server.api.arguments)

@@ -42,11 +42,11 @@ from conversations_hub import (
 from conversations_hub.emulator import Server
 from conversations_hub.providers.twilio import payloads, translate
 from conversations_hub.providers.twilio.account import PAGES
-from conversations_hub.providers.twilio.emulator import TwilioApi, TwilioSwitches
 from conversations_hub.questions import SHARED
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Answer
 from conversations_hub.wire import Request, Response
+from support import seeded
 
 SAMPLES = ALL_SAMPLES / "twilio"
 ACCOUNT = "AC6f1d0aa29d2c41b7e5a3c0010b2d4e6f"
@@ -843,7 +843,7 @@ def test_refusals(request_, answer, kind, code, words):
 @asynccontextmanager
 async def running(scale=0.02, hub=None, intercept=None, settings=None, **switches):
     """Serve a small account; yield it, a hub, and the server with its log."""
-    api = TwilioApi(seed=5, scale=scale, switches=TwilioSwitches(**switches))
+    api = seeded("twilio", seed=5, scale=scale, **switches)
     server = Server(api, intercept=intercept)
     await server.start()
     try:

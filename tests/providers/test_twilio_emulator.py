@@ -20,6 +20,7 @@ from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.twilio.emulator import TwilioApi
 from conversations_hub.providers.twilio.emulator.conversation import Conversation
+from support import seeded
 
 Query = dict[str, str | int]
 DATED = {"StartDate": "2026-01-01T00:00:00Z"}
@@ -81,7 +82,7 @@ class Site:
 
 @pytest.fixture
 async def site() -> AsyncIterator[Site]:
-    api = TwilioApi(scale=0.1)
+    api = seeded("twilio", scale=0.1)
     server = Server(api)
     await server.start()
     async with aiohttp.ClientSession() as session:

@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from conversations_hub.emulator.server import Server
-from conversations_hub.providers.twilio.emulator import TwilioApi, TwilioSwitches
+from support import seeded
 
 RATE = 3
 
@@ -30,7 +30,7 @@ async def serve():
     servers, sessions = [], []
 
     async def start(**switches):
-        api = TwilioApi(seed=5, scale=0.05, switches=TwilioSwitches(**switches))
+        api = seeded("twilio", seed=5, scale=0.05, **switches)
         servers.append(Server(api))
         await servers[-1].start()
         auth = aiohttp.encode_basic_auth(api.store.account_sid, api.store.auth_token)

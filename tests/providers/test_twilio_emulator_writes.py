@@ -20,6 +20,7 @@ from yarl import URL
 from conversations_hub.emulator.corpus import HARD_TEXTS
 from conversations_hub.emulator.server import Server
 from conversations_hub.providers.twilio.emulator import TwilioApi
+from support import seeded
 
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 OURS, THEIRS = "+15017122661", "+15558675310"
@@ -115,7 +116,7 @@ PROJECTED = attached(projected=OURS)
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    server = Server(TwilioApi(scale=0.1))
+    server = Server(seeded("twilio", scale=0.1))
     await server.start()
     yield server
     await server.stop()

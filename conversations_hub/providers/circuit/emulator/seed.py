@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count, cycle, islice
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from conversations_hub.providers.circuit.emulator.records import Clock, Json, wi
 from conversations_hub.providers.circuit.emulator.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 START = int(EPOCH.timestamp() * 1000)
 DAY = 86_400_000
@@ -28,7 +29,7 @@ LABELS = ("urgent", "später / später", "50% done?", "unused")
 def seeded(seed: int, scale: float) -> Store:
     """Return the store that belongs to a seed."""
     corpus = Corpus(seed, "circuit")
-    pauses = _pauses(Corpus(seed, "circuit/clock"))
+    pauses = Pauses(Corpus(seed, "circuit/clock"))
     store = Store(corpus, corpus.uuid(), corpus.uuid(), Clock(START, pauses))
     seeder = Seeder(store=store, scale=scale)
     seeder.fill()
@@ -36,9 +37,15 @@ def seeded(seed: int, scale: float) -> Store:
     return store
 
 
-def _pauses(corpus: Corpus) -> Iterator[int]:
-    while True:
-        yield corpus.pause(timedelta(seconds=30)) // timedelta(milliseconds=1)
+@frozen
+class Pauses(Iterator[int]):
+    """How many milliseconds pass; no generator, since a store can be copied and pickled."""
+
+    corpus: Corpus
+
+    def __next__(self) -> int:
+        """Return the next one."""
+        return self.corpus.pause(timedelta(seconds=30)) // timedelta(milliseconds=1)
 
 
 @frozen(kw_only=True)
