@@ -145,7 +145,12 @@ def page(ids, cursor=None, *, key="things", more=None, **extra):
 class FakeTransport:
     """Answers by cursor, from a dictionary; an exception among the answers is raised once."""
 
-    answers: dict
+    # Its own lists: an answer that was taken is still there for the next test.
+    answers: dict = field(
+        converter=lambda given: {
+            cursor: list(one) if isinstance(one, list) else one for cursor, one in given.items()
+        }
+    )
     asked: list = field(factory=list)
     timeout: float = 1.0
 
