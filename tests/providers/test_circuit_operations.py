@@ -841,7 +841,7 @@ async def opened(*, me=False, **switches):
         (provider,) = em.providers()
         if me:
             provider = evolve(provider, me=server.api.store.me)
-        async with ConversationsHub(provider, timeout=2.0) as hub:
+        async with ConversationsHub(provider) as hub:
             yield await furnished(hub, server)
 
 

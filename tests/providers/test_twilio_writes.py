@@ -76,7 +76,7 @@ async def furnished(*, in_service=False):
     async with Emulator(seed=3, scale=0.01, only=["twilio"]) as emulator:
         service = emulator["twilio"].store.default_service if in_service else None
         (provider,) = emulator.providers(service_sid=service)
-        async with ConversationsHub(provider, timeout=2.0) as hub:
+        async with ConversationsHub(provider) as hub:
             place = Place(emulator, hub)
             await place.furnish()
             yield place
