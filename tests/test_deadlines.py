@@ -143,7 +143,7 @@ async def rested_of(hub):
 @pytest.mark.parametrize("server", ["drips its body"])
 async def test_a_write_that_runs_out_of_time_is_told_as_such(server):
     place, talk = SLOW[server]
-    async with place(talk) as url, hub_at(url, timeout=20.0, deadline=0.3) as hub:
+    async with place(talk) as url, hub_at(url, timeout=20.0, deadline=0.8) as hub:
         with pytest.raises(AmbiguousWriteError):
             await hub.send(Ref("acme", "1"), "hello")
         assert await rested_of(hub) == {}
@@ -172,13 +172,13 @@ async def test_queueing_for_a_connection_is_of_the_deadline():
 
 
 async def test_queueing_for_a_rate_is_of_it_too():
-    rate = Rate(2, per=0.15)
-    async with listening(answers) as url, hub_at(url, rate=rate, deadline=0.4, timeout=0.25) as hub:
+    rate = Rate(2, per=0.35)
+    async with listening(answers) as url, hub_at(url, rate=rate, deadline=0.9, timeout=0.6) as hub:
         begun = time.monotonic()
         results = await asyncio.gather(
             *(hub.run(hub.conversation("acme:1")) for _ in range(40)), return_exceptions=True
         )
-        assert time.monotonic() - begun < 0.4 + LATE
+        assert time.monotonic() - begun < 0.9 + LATE
         told = [result for result in results if isinstance(result, TransportError | RateLimitError)]
         assert 2 <= len(results) - len(told) <= 8
         assert not any(getattr(error, "sent", False) for error in told)
@@ -211,19 +211,19 @@ async def test_a_file_may_take_its_time_while_bytes_come():
         for _ in range(20):
             writer.write(b"x" * 1000)
             await writer.drain()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.06)
 
-    async with listening(slowly) as url, hub_at(url, timeout=0.25, deadline=0.3) as hub:
+    async with listening(slowly) as url, hub_at(url, timeout=1.0, deadline=1.1) as hub:
         assert await hub.download(Attachment(url="/file")).read() == b"x" * 20_000
         assert await rested_of(hub) == {}
 
 
 async def test_a_file_of_which_next_to_nothing_comes_is_told():
-    async with listening(drips_its_body) as url, hub_at(url, timeout=0.25, deadline=0.3) as hub:
+    async with listening(drips_its_body) as url, hub_at(url, timeout=1.0, deadline=0.6) as hub:
         begun = time.monotonic()
         with pytest.raises(TransportError, match="less than 1024 bytes a second"):
             await hub.download(Attachment(url="/file")).read()
-        assert time.monotonic() - begun < 0.3 + LATE
+        assert time.monotonic() - begun < 0.6 + LATE
         assert await rested_of(hub) == {}
 
 
@@ -235,10 +235,10 @@ async def test_who_is_slow_to_read_a_file_is_not_taken_for_a_slow_server():
             await writer.drain()
             await asyncio.sleep(0.005)
 
-    async with listening(promptly) as url, hub_at(url, timeout=2.0, deadline=0.3) as hub:
+    async with listening(promptly) as url, hub_at(url, timeout=2.0, deadline=1.0) as hub:
         found = b""
         async for chunk in hub.download(Attachment(url="/file")):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.6)
             found += chunk
         assert found == b"abc"
 
@@ -402,18 +402,29 @@ async def test_closing_wakes_whoever_waits_to_ask_again(status):
         assert {type(result) for result in results} == {ConfigurationError}
 
 
+async def stuck(hub):
+    """Wait until a connection sends and gets no further; return all there are."""
+    before = []
+    while True:
+        await asyncio.sleep(0.05)
+        lines = list(hub._transport.network._own.connector.lines)
+        left = [line.get_write_buffer_size() for line in lines]
+        if any(left) and left == before:
+            return lines
+        before = left
+
+
 @pytest.mark.parametrize("end", ["cancel", "deadline", "close"])
 async def test_what_nobody_takes_is_not_sent_for_ever(end, tmp_path):
     """A socket that is closed sends first what is left, and a server may never read that."""
     path = tmp_path / "a.txt"
     path.write_bytes(b"x" * 5_000_000)
-    deadline = 0.2 if end == "deadline" else 20.0
+    deadline = 1.0 if end == "deadline" else 20.0
     async with listening(hangs) as url, hub_at(url, deadline=deadline) as hub:
         sending = asyncio.create_task(hub.run(hub.send("acme:1", "file", attachments=[path])))
-        await asyncio.sleep(0.1)
-        lines = list(hub._transport.network._own.connector.lines)
-        assert [line.get_write_buffer_size() > 0 for line in lines] == [True]
         async with asyncio.timeout(5):
+            lines = await stuck(hub)
+            assert len(lines) == 1
             if end == "close":
                 await hub.aclose()
             elif end == "cancel":

@@ -162,7 +162,7 @@ async def test_one_429_makes_everybody_wait_who_asks_that_account(serve):
     assert at_once[1] == 1
     assert max(at_once[2:4]) == 2
     assert max(at_once[4:8]) == 4
-    assert max(times["other"]) - first < 0.9
+    assert max(times["other"]) < min(others)
 
 
 async def test_a_429_holds_back_those_who_queue_already(serve):

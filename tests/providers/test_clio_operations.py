@@ -1128,7 +1128,7 @@ async def outcome_of(served, write):
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 @pytest.mark.parametrize("name", WRITES)
 async def test_a_write_that_happened(name, fault):
-    async with firm(timeout=0.5) as served:
+    async with firm(timeout=0.5 if fault is silence else 5.0) as served:
         ref, made = await refs(served)
         before = store_of(served, ref)
         served.server.alter = once(fault)

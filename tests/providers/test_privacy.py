@@ -153,7 +153,7 @@ def watching(*, debug=False):
 @asynccontextmanager
 async def emulated(name, **options):
     """Open a hub of one emulated provider: the hub, its provider, the server and its API."""
-    options = {"timeout": 2.0, "deadline": 4.0, "retries": 1} | options
+    options = {"retries": 1} | options
     async with Emulator(seed=5, scale=0.1, only=[name]) as emulator:
         (provider,) = emulator.providers()
         async with ConversationsHub(provider, **options) as hub:
