@@ -64,4 +64,5 @@ def test_what_a_status_means(status, name, transient):
 def test_the_tree_in_the_docstring_names_every_class():
     drawn = errors.__doc__
     for cls in subclasses(errors.HubError):
-        assert cls.__name__ in drawn
+        # Other tests may have loaded errors of their own.
+        assert cls.__name__ in drawn or not cls.__module__.startswith("conversations_hub")
