@@ -129,7 +129,7 @@ async def site(server: Server) -> AsyncIterator[Site]:
 
 
 @pytest.fixture(params=["short", "service"])
-async def all_of(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+async def both(server: Server, request: pytest.FixtureRequest) -> AsyncIterator[Site]:
     form = "" if request.param == "short" else f"/Services/{server.api.store.services[1]['sid']}"
     async with aiohttp.ClientSession() as session:
         yield Site(server.api, server, session, form)
