@@ -26,6 +26,12 @@ def _serving(seed):
         runner.run(emulator.__aexit__(None, None, None))
 
 
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch):
+    """Let no command tell of the event loop, whatever the suite is run with."""
+    monkeypatch.delenv("PYTHONASYNCIODEBUG", raising=False)
+
+
 @pytest.fixture(scope="session")
 def serving():
     return _serving
