@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp import web, web_app
+from aiohttp import web
 from hypothesis import HealthCheck, settings
 
 import conversations_hub.emulator
@@ -34,14 +34,6 @@ def pytest_collection_finish():
     """Spare the garbage collector thousands of tests that stay: it took a third of the time."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown():
-    """Forget the handlers that aiohttp remembers, and with them emulations that are over."""
-    for kept in vars(web_app).values():
-        if hasattr(kept, "cache_clear"):
-            kept.cache_clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

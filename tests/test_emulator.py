@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 
 import aiohttp
 import pytest
@@ -90,3 +92,13 @@ async def test_nothing_is_left_behind():
         with pytest.raises(Exception, match="check base_url"):
             await anext(hub.conversations("clio"))
     assert url
+
+
+async def test_an_emulation_that_is_over_is_forgotten():
+    """A test suite makes one after the other, and each holds all its conversations."""
+    async with Emulator(seed=3, scale=0.1) as emulator, emulator.hub() as hub:
+        await hub.conversations(limit=5).collect(limit=None)
+        kept = [weakref.ref(emulator[name]) for name in PROVIDERS]
+    del emulator, hub
+    gc.collect()
+    assert [one() for one in kept] == [None] * 4

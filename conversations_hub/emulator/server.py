@@ -7,6 +7,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Answer = web.StreamResponse | None
 Intercept = Callable[[web.Request], Answer | Awaitable[Answer]]
 Alter = Callable[[web.Request, web.StreamResponse], Answer | Awaitable[Answer]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @frozen(kw_only=True)
@@ -92,8 +94,8 @@ class Api(ABC):
         """Raise `ApiError` for a request without the right credentials."""
 
     @abstractmethod
-    def missing_route(self, request: web.Request) -> web.Response:
-        """Answer a path that the API does not have."""
+    def missing_route(self, request: web.Request, status: int) -> web.Response:
+        """Answer a path that the API does not have (404), or not with this method (405)."""
 
     # The provider's own shapes of what goes wrong.
 
@@ -194,8 +196,13 @@ class Server:
 
     async def start(self) -> None:
         """Listen on a free port."""
-        app = web.Application(middlewares=[self._answer], client_max_size=64 * 1024**2)
-        app.add_routes(self.api.routes())
+        app = web.Application(client_max_size=64 * 1024**2)
+        # No middleware: aiohttp remembers the last thousand handlers behind one, and all they hold.
+        for route in self.api.routes():
+            handler = partial(self._answer, partial(self._admitted, route.handler))
+            app.add_routes([web.RouteDef(route.method, route.path, handler, route.kwargs)])
+        missing = partial(self._missing, list(app.router.resources()))
+        app.router.add_route("*", "/{rest:.*}", partial(self._answer, missing))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -208,12 +215,17 @@ class Server:
             await self._runner.cleanup()
             self._runner = None
 
-    @web.middleware
-    async def _answer(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    async def _admitted(self, handler: Handler, request: web.Request) -> web.StreamResponse:
+        await self.api.admit(request)
+        return await handler(request)
+
+    async def _missing(
+        self, known: list[web.AbstractResource], request: web.Request
     ) -> web.StreamResponse:
+        allowed = [(await resource.resolve(request))[1] for resource in known]
+        return self.api.missing_route(request, 405 if any(allowed) else 404)
+
+    async def _answer(self, handler: Handler, request: web.Request) -> web.StreamResponse:
         at = time.monotonic()
         body, status = await request.read(), 0
         try:
@@ -242,15 +254,11 @@ class Server:
             response.enable_compression()
         return response
 
-    async def _exchanged(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
+    async def _exchanged(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         async def do() -> web.StreamResponse:
             response = await self._intercepted(request)
             if response is None:
-                response = await self._altered(request, await self._handled(request, handler))
+                response = await self._altered(request, await _handled(request, handler))
             return response
 
         exchange = Exchange(api=self.api, request=request, do=do)
@@ -268,18 +276,12 @@ class Server:
             return response
         return await _waited_for(self.alter(request, response)) or response
 
-    async def _handled(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        try:
-            if isinstance(request.match_info.http_exception, web.HTTPException):
-                return self.api.missing_route(request)
-            await self.api.admit(request)
-            return await handler(request)
-        except ApiError as error:
-            return refusal(error)
+
+async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ApiError as error:
+        return refusal(error)
 
 
 async def _waited_for(answer: Answer | Awaitable[Answer]) -> Answer:

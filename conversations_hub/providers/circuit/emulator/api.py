@@ -89,10 +89,10 @@ class CircuitApi(Api):
         if kind.casefold() != "bearer" or not works:
             raise denied(401, "Invalid Token Error")
 
-    def missing_route(self, request: web.Request) -> web.Response:
+    def missing_route(self, request: web.Request, status: int) -> web.Response:
         """Answer without a body; the description is silent about such requests."""
-        error = request.match_info.http_exception
-        return web.Response(status=error.status if error else 404)
+        del request
+        return web.Response(status=status)
 
     def failure(self, status: int) -> web.Response:
         """Answer in the one shape of errors that is known."""

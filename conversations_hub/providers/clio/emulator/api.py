@@ -123,8 +123,9 @@ class ClioApi(Api):
         if not self.switches.permitted and "/conversation" in request.path:
             raise _refused(ForbiddenError(), self._counted(request))
 
-    def missing_route(self, request: web.Request) -> web.Response:  # noqa: ARG002 - the same for all
-        """Answer with a long page, not with JSON (§1)."""
+    def missing_route(self, request: web.Request, status: int) -> web.Response:
+        """Answer with a long page, not with JSON (§1), the same for all."""
+        del request, status
         headers = self._identified()
         return web.Response(
             text=_NOT_FOUND_PAGE, status=404, content_type="text/html", headers=headers

@@ -138,8 +138,9 @@ class SunshineApi(Api):
         if key.integration is not None and not _is_in_reach(request, key.integration):
             raise forbidden()
 
-    def missing_route(self, request: web.Request) -> web.Response:
+    def missing_route(self, request: web.Request, status: int) -> web.Response:
         """Answer a path that is not there; strangers learn nothing."""
+        del status
         error = unauthorized() if self._key_of(request) is None else not_found()
         return json_response(error.body, error.status)
 

@@ -155,10 +155,12 @@ class TwilioApi(Api):
             stranger = errors.RefusedError(401, errors.BAD_CREDENTIALS, "Authenticate")
             raise errors.api_error(stranger, self.switches, self._headers())
 
-    def missing_route(self, request: web.Request) -> web.Response:
+    def missing_route(self, request: web.Request, status: int) -> web.Response:
         """Answer a path or a method that is not there."""
-        if isinstance(request.match_info.http_exception, web.HTTPMethodNotAllowed):
-            return self._no(errors.RefusedError(405, errors.NO_SUCH_METHOD, "Method not allowed"))
+        if status == 405:
+            return self._no(
+                errors.RefusedError(status, errors.NO_SUCH_METHOD, "Method not allowed")
+            )
         return self._no(errors.not_found(request.path))
 
     def _no(self, refused: errors.RefusedError) -> web.Response:
