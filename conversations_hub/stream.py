@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from attrs import field, mutable
@@ -34,16 +33,14 @@ class Stream:
     _waited: float = field(default=0.0, init=False)
     _received: int = field(default=0, init=False)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> None:
         """Take a place at the gate, which is kept as long as there is an answer."""
         await self.gate.acquire()
         self._holds = True
-        try:
-            yield
-        finally:
-            if self.answer is None:
-                self.drop()
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.answer is None:
+            self.drop()
 
     def drop(self) -> None:
         """Let go of the answer and of the place, for another to come."""

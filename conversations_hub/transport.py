@@ -286,7 +286,7 @@ class Transport:
             provider = owner.provider if owner else None
             proof: Mapping[str, str] = {}
             is_counted = False
-            place: AbstractAsyncContextManager[None] = stream.place()
+            place: AbstractAsyncContextManager[None] = stream
             if owner is not None:
                 token = token or await owner.token(sending)
                 proof = owner.proof(token)

@@ -285,3 +285,25 @@ async def test_a_download_waits_for_an_account_that_answered_429(serve):
         await hub.download(Attachment(url=f"{url}/file")).read()
         await asking
     assert all(time - times[0] >= 1.0 for time in times[1:])
+
+
+async def test_a_download_that_queues_while_its_account_is_refused_queues_anew(serve):
+    asked = asyncio.Event()
+
+    async def handler(request):
+        if not asked.is_set():
+            asked.set()
+            await asyncio.sleep(0.1)
+            return web.Response(status=429, headers={"Retry-After": "0"})
+        return web.json_response({"id": "1", "name": "n"})
+
+    url = await serve(handler)
+    async with ConversationsHub(Acme(token="t", base_url=url), connections=1) as hub:
+
+        async def ask():
+            return await hub.conversation("acme:1")
+
+        asking = asyncio.ensure_future(ask())
+        await asked.wait()
+        assert await hub.download(Attachment(url=f"{url}/file")).read()
+        await asking
