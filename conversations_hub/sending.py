@@ -31,7 +31,7 @@ class Sending:
     """Whether the server may have begun to act on the present attempt."""
     has_renewed: bool = field(default=False, init=False)
     """Whether it has been tried with another token."""
-    waits_for: str = field(default="a connection", init=False)
+    waits_for: str = field(default="connection", init=False)
     """What the present attempt waits for, as long as it is not out."""
     clock: asyncio.Timeout | None = field(default=None, init=False)
     """What bounds it."""

@@ -282,6 +282,7 @@ class Transport:
         request, hops = sending.request, HOPS
         token: Token | None = None
         while True:
+            sending.is_out = False
             owner = account if account and account.provider.owns(request.url) else None
             provider = owner.provider if owner else None
             proof: Mapping[str, str] = {}
@@ -294,7 +295,7 @@ class Transport:
                 is_counted = owner.is_counted(rates)
                 place = owner.turn(sending, rates, place)
             async with place:
-                sending.attempt += 1
+                sending.begin()
                 with self.watch.request(provider, request, sending.operation, sending.attempt):
                     stream.answer = await self.network.get(request, accept, proof, is_counted)
                     stream.tell(self.watch)
@@ -310,6 +311,7 @@ class Transport:
             response = evolve(response, body=body)
             # Whoever waits for a token, or for a turn, holds no connection.
             stream.drop()
+            sending.is_out = False
             error = _refusal(provider, sending.operation, request, response)
             if owner is None:
                 raise error
@@ -352,13 +354,9 @@ def _moved(
     place = response.header("Location")
     if response.status not in REDIRECTS or place is None:
         return None
+    name = provider.name if provider is not None else None
     if provider is not None and provider.redact(place) != place:
-        raise TransportError(
-            f"{request.place} redirects to an address with a credential in it, which is not "
-            "followed",
-            provider=provider.name,
-            operation=operation,
-        )
+        raise _no_way(request, "an address with a credential in it", operation, name)
     try:
         url = request.url.join(address(place))
         host = url.host
@@ -366,11 +364,19 @@ def _moved(
         url, host = URL(), None
     down = (request.url.scheme, url.scheme) == ("https", "http")
     if url.scheme not in {"http", "https"} or not host or down:
-        raise TransportError(
-            f"{request.place} redirects to {url.scheme or 'no address'}, which is not followed",
-            operation=operation,
-        )
+        raise _no_way(request, url.scheme or "no address", operation, name)
     return evolve(request, url=url)
+
+
+def _no_way(request: Request, where: str, operation: str, name: str | None) -> TransportError:
+    """Return the error for a redirect that leads to where nobody goes, now or later."""
+    error = TransportError(
+        f"{request.place} redirects to {where}, which is not followed",
+        provider=name,
+        operation=operation,
+    )
+    error.transient = False
+    return error
 
 
 def _refusal(

@@ -157,6 +157,21 @@ async def test_a_write_that_nobody_accepts_was_not_made():
         assert await rested_of(hub) == {}
 
 
+async def test_a_download_is_told_what_it_waited_for_when_its_time_was_up():
+    async with (
+        listening(hangs) as url,
+        hub_at("http://acme.test", connections=1, timeout=20.0, deadline=0.3) as hub,
+    ):
+        files = [hub.download(Attachment(url=f"{url}/file")) for _ in range(2)]
+        first, second = await asyncio.gather(
+            *(file.read() for file in files), return_exceptions=True
+        )
+        assert f"no answer from {url}/file within 0.3 s" in str(first)
+        assert (first.sent, first.timed_out) == (True, True)
+        assert f"no connection for {url}/file within 0.3 s" in str(second)
+        assert (second.sent, second.timed_out) == (False, False)
+
+
 async def test_queueing_for_a_connection_is_of_the_deadline():
     async with (
         listening(hangs) as url,

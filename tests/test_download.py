@@ -280,8 +280,11 @@ async def test_one_that_is_closed_while_it_begins_keeps_no_connection(store):
 @pytest.mark.parametrize("place", ["http://[x", "http://x:99999/"])
 async def test_a_redirect_to_nowhere(store, hub, place):
     store.faults = [web.Response(status=302, headers={"Location": place}) for _ in range(9)]
-    with pytest.raises(TransportError, match="redirects to no address"):
+    with pytest.raises(TransportError, match="redirects to no address") as caught:
         await hub.download(Attachment(url="/file")).read()
+    assert caught.value.provider == "acme"
+    assert not caught.value.transient
+    assert len(store.faults) == 8
 
 
 @pytest.mark.parametrize(
@@ -300,6 +303,7 @@ async def test_a_redirect_with_a_credential_in_it_is_not_followed(store, hub, pl
         await hub.download(Attachment(url="/file"), provider="acme").read()
     trace = traceback.TracebackException.from_exception(caught.value)
     assert "canary-token" not in "".join(trace.format())
+    assert len(store.faults) == 8
 
 
 async def test_a_refusal_is_read_however_many_pieces_it_comes_in(serve):
