@@ -100,18 +100,22 @@ class Account:
 
         Raises `RateLimitError` at once where that takes longer than there is time.
         """
-        pace, time = self.pace, asyncio.get_running_loop().time
+        pace, time, before = self.pace, asyncio.get_running_loop().time, sending.attempt
+
+        def is_used() -> bool:
+            return sending.attempt > before
+
         while True:
             async with AsyncExitStack() as stack:
                 sending.waits_for = "turn"
                 if (recovery := pace.recovery) is not None:
                     sending.check_wait(recovery.limit.rest(time()), REFUSED)
-                    await stack.enter_async_context(recovery.one())
+                    await stack.enter_async_context(recovery.one(is_used))
                 begun, waits = time(), False
                 for turns in pace.turns(rates, begun):
                     waits = waits or not turns.is_free(begun)
                     sending.check_wait(turns.limit.pause(time()), SPENT)
-                    await stack.enter_async_context(turns.one())
+                    await stack.enter_async_context(turns.one(is_used))
                 if waits:
                     self.watch.waited(time() - begun)
                 sending.waits_for = "connection"

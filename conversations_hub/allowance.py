@@ -84,6 +84,12 @@ class Learned:
         if self._last is None:
             self._told_by = -inf  # it tells nothing
 
+    def give_back(self) -> None:
+        """Take no place after all, since nothing was sent."""
+        self._under_way -= 1
+        if not self._under_way and self._last is None and self._told_by > -inf:
+            self._told_by = inf  # another is to ask for all
+
 
 @mutable(kw_only=True)
 class Recovery:
@@ -129,3 +135,7 @@ class Recovery:
         self._under_way -= 1
         if now >= self._until:
             self._at_once += 1.0 if self._at_once < self._enough else 1.0 / self._at_once
+
+    def give_back(self) -> None:
+        """Take no place after all, since nothing was sent."""
+        self._under_way -= 1

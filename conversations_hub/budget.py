@@ -59,6 +59,10 @@ class Budget:
         self._under_way -= 1
         self._free_at.append(now + self.rate.per)
 
+    def give_back(self) -> None:
+        """Take no place after all, since nothing was sent."""
+        self._under_way -= 1
+
     @property
     def is_idle(self) -> bool:
         """Whether all places are free, as far as has been looked."""

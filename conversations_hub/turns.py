@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Generic, Protocol, TypeVar
 
@@ -27,6 +27,10 @@ class Limit(Protocol):
         """Note that the answer came, or that none will come any more."""
         ...
 
+    def give_back(self) -> None:
+        """Take nothing after all, since nothing was sent."""
+        ...
+
 
 L = TypeVar("L", bound=Limit)
 
@@ -45,8 +49,8 @@ class Turns(Generic[L]):
         return not self._queue.locked() and self.limit.pause(now) == 0.0
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Wait for a turn, and hold its place until the answer is there.
+    async def one(self, is_used: Callable[[], bool]) -> AsyncIterator[None]:
+        """Wait for a turn, and hold its place until the answer is there, or nothing was sent.
 
         Raises `ConfigurationError` for whoever waits when the hub is closed.
         """
@@ -63,7 +67,10 @@ class Turns(Generic[L]):
         try:
             yield
         finally:
-            self.limit.answered(clock())
+            if is_used():
+                self.limit.answered(clock())
+            else:
+                self.limit.give_back()
             self._changed.set()
 
     def close(self) -> None:

@@ -32,6 +32,26 @@ def test_nobody_waits_for_what_is_not_told(end):
         assert learned.pause(PATIENCE) == 0.0
 
 
+def test_who_sends_nothing_uses_no_place():
+    learned = Learned()
+    learned.take(0.0)
+    learned.give_back()
+    assert learned.pause(0.1) == 0.0
+    learned.take(0.1)
+    assert learned.pause(0.1) == pytest.approx(PATIENCE)  # this one asks for all now
+    learned.told(told(1), 0.2)
+    learned.answered(0.2)
+    learned.take(0.3)
+    learned.give_back()
+    assert learned.pause(0.3) == 0.0
+    recovery = Recovery()
+    recovery.refused(0.0, 1.0)
+    for _ in range(100):
+        recovery.take(1.0)
+        recovery.give_back()
+    assert rounds(recovery, 1.0, 2) == [1, 2]
+
+
 def test_the_window_is_used_up_and_no_more_and_the_next_one_begins():
     learned, asked = Learned(), 0
     learned.take(0.0)

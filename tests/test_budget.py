@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 from aiohttp import web
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,10 @@ def test_a_place_is_free_one_window_after_the_answer():
     assert budget.pause(1.5) == 0.0
     budget.take(1.5)
     assert budget.pause(1.5) == pytest.approx(0.2)
+    budget.answered(1.6)
+    budget.take(1.8)
+    budget.give_back()
+    assert budget.pause(1.8) == 0.0
 
 
 @given(
@@ -235,6 +240,39 @@ async def test_whoever_gives_up_leaves_no_place_behind(serve):
         async with asyncio.timeout(3 * WINDOW):
             await waiting[4]
         assert sum(task.cancelled() for task in waiting) == 4
+
+
+async def test_whoever_sent_nothing_has_used_no_place(serve):
+    """Three have their turn and queue for a connection when the first is refused."""
+    asked = Counter()
+
+    async def handler(request):
+        asked["all"] += 1
+        if asked["all"] == 1:
+            await asyncio.sleep(0.1)
+            return web.Response(status=429, headers={"Retry-After": "0"})
+        return web.json_response({"id": "1", "name": "n"})
+
+    acme = Acme(token="t", base_url=await serve(handler), rate=Rate(5, per=60))
+    async with ConversationsHub(acme, connections=1, deadline=20) as hub:
+        calls = [hub.run(hub.conversation("acme:1")) for _ in range(4)]
+        await asyncio.gather(*calls)
+    assert asked["all"] == 5
+
+
+async def test_a_rate_that_is_used_up_uses_up_no_other(serve):
+    @frozen(kw_only=True)
+    class Twice(Acme):
+        def rates(self, request):
+            return {"": Rate(3, per=60), request.url.name: Rate(1, per=60)}
+
+    twice = Twice(token="t", base_url=await serve(Counting()))
+    async with ConversationsHub(twice, deadline=5) as hub:
+        await hub.conversation("acme:1")
+        for _ in range(4):
+            with pytest.raises(RateLimitError):
+                await hub.conversation("acme:1")
+        assert await hub.conversation("acme:2")
 
 
 async def test_a_429_from_elsewhere_slows_no_account(serve):
