@@ -29,12 +29,6 @@ class Pace:
         """Whether nothing but budgets may hold a request back."""
         return not self.tells_allowance and self._recovery is None
 
-    def is_open(self, rates: Mapping[str, Rate], now: float) -> bool:
-        """Tell whether a request may be sent at once."""
-        if self.is_quiet and not rates:
-            return True
-        return self.recovery is None and all(one.is_free(now) for one in self.turns(rates, now))
-
     @property
     def recovery(self) -> Turns[Recovery] | None:
         """The queue of an account that answered 429, as long as it is not itself again."""

@@ -89,9 +89,10 @@ class Transport:
             self.network.session is None
             and self.network.timeout + 1 <= self.deadline
             and request.file is None
-            and not account.gate.locked()
+            and not rates
             and account.keeper is None
-            and account.pace.is_open(rates, begun)
+            and account.pace.is_quiet
+            and not account.gate.locked()
         ):
             try:
                 return await self._attempt(sending, account, rates)

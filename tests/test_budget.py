@@ -152,6 +152,24 @@ async def test_waiting_for_a_turn_is_of_the_deadline(serve):
     assert len(server.times) == 2
 
 
+async def test_whoever_comes_in_the_moment_of_a_turn_has_a_deadline_too(serve):
+    """A place is free and nobody holds the queue, but the one who was first is yet to wake."""
+    acme = Acme(token="t", base_url=await serve(Counting()), rate=Rate(2, per=30))
+    async with ConversationsHub(acme, deadline=1.3, timeout=0.3) as hub:
+        await hub.conversation("acme:1")
+
+        async def ask():
+            return await hub.conversation("acme:1")
+
+        [turns] = hub._transport._accounts["acme"].pace.turns({"": acme.rate}, 0.0)
+        async with turns._queue:
+            waiting = asyncio.ensure_future(ask())
+            await asyncio.sleep(0.01)
+        with pytest.raises(TransportError, match="no turn"):
+            await ask()
+        await waiting
+
+
 async def test_bulk_keeps_no_more_waiting_than_have_time(serve):
     """Twelve that queue at once would wait for six windows, and the deadline is three."""
     acme = Acme(token="t", base_url=await serve(Counting()), rate=Rate(2, per=WINDOW))
