@@ -171,13 +171,17 @@ class Pool(Generic[K, V]):
         able = [
             name
             for name, jobs in self._waiting.items()
-            if jobs and self._running[name] < min(self.per_provider, jobs[0][1].at_most)
+            if self._running[name] < min(self.per_provider, jobs[0][1].at_most)
         ]
         if not able:
             return None
         name = min(able, key=self._running.__getitem__)
         self._running[name] += 1
-        return self._waiting[name].popleft()
+        found = self._waiting[name].popleft()
+        # There may be thousands of providers, and few with something to do.
+        if not self._waiting[name]:
+            del self._waiting[name]
+        return found
 
     async def _work(self, place: int, job: Job[K, V]) -> None:
         """Do one job after another, until there is none left."""
@@ -194,6 +198,8 @@ class Pool(Generic[K, V]):
             if self.fail_fast and result.error is not None:
                 self.failure = result.error
             self._running[job.provider] -= 1
+            if not self._running[job.provider]:
+                del self._running[job.provider]
             self._deliver(place, result)
             found = self._choose()
 

@@ -115,6 +115,13 @@ async def test_who_has_fewer_workers_comes_next():
     assert places[-1] < 10
 
 
+async def test_providers_that_have_nothing_to_do_are_not_looked_at():
+    """With thousands of accounts, each job would be looked for among all of them."""
+    running = bulk(Works(), [(f"one of {n}", n) for n in range(50)])
+    assert len(await running.collect()) == 50
+    assert (running._pool._waiting, running._pool._running) == ({}, {})
+
+
 async def test_an_error_stands_in_its_place():
     counted = []
     found = await bulk(
