@@ -300,7 +300,9 @@ class Transport:
                 with self.watch.request(provider, request, sending.operation, sending.attempt):
                     stream.answer = await self.network.get(request, accept, proof, is_counted)
                     stream.tell(self.watch)
-            response = Response(status=stream.answer.status, headers=dict(stream.answer.headers))
+                response = Response(status=stream.answer.status, headers=stream.answer.headers)
+                if owner is not None:
+                    owner.learn(response)
             onward = _moved(request, response, sending.operation, provider) if hops else None
             if onward is not None:
                 stream.drop()
@@ -309,7 +311,7 @@ class Transport:
             if 200 <= response.status < 300:
                 return
             body = await self.network.content(stream.answer, sending)
-            response = evolve(response, body=body)
+            response = evolve(response, body=body, headers=dict(response.headers))
             # Whoever waits for a token, or for a turn, holds no connection.
             stream.drop()
             sending.is_out = False

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import math
+import time
 import traceback
 
 import pytest
@@ -10,12 +12,14 @@ from aiohttp import ClientError, web
 from conversations_hub import (
     Attachment,
     Circuit,
+    Clio,
     ConfigurationError,
     ConversationsHub,
     Download,
     NotFoundError,
     PermissionDeniedError,
     Rate,
+    RateLimitError,
     Ref,
     ServerError,
     TooLargeError,
@@ -378,3 +382,22 @@ async def test_whoever_waits_for_a_token_or_a_turn_holds_no_connection(serve):
         reading = asyncio.ensure_future(hub.run(hub.conversation("circuit:1")))
         assert await loading == b"file"
         assert await reading
+
+
+async def test_a_download_tells_what_may_still_be_asked(serve):
+    """Clio counts them, too."""
+    asked = []
+
+    async def handler(request):
+        asked.append(request)
+        end = math.ceil(time.time()) + 60
+        told = {"Limit": "50", "Remaining": "0", "Reset": str(end)}
+        headers = {f"X-RateLimit-{name}": text for name, text in told.items()}
+        return web.Response(body=FILE, headers=headers)
+
+    url = f"{await serve(handler)}/api/v4"
+    async with ConversationsHub(Clio(token="t", base_url=url), deadline=5) as hub:
+        assert await hub.download(Attachment(url=f"{url}/documents/1")).read() == FILE
+        with pytest.raises(RateLimitError, match="used up"):
+            await hub.download(Attachment(url=f"{url}/documents/2")).read()
+    assert len(asked) == 1
