@@ -21,6 +21,8 @@ class Pace:
 
     tells_allowance: bool
     _budgets: dict[tuple[str, Rate], Turns[Budget]] = field(factory=dict, init=False)
+    _most: int = field(default=KEPT, init=False)
+    """Beyond so many, those that nobody uses are looked for."""
     _learned: Turns[Learned] | None = field(default=None, init=False)
     _recovery: Turns[Recovery] | None = field(default=None, init=False)
 
@@ -78,9 +80,11 @@ class Pace:
     def _budget(self, name: str, rate: Rate, now: float) -> Turns[Budget]:
         key = name, rate
         if key not in self._budgets:
-            if len(self._budgets) >= KEPT:
+            if len(self._budgets) >= self._most:
                 idle = [k for k, t in self._budgets.items() if t.is_free(now) and t.limit.is_idle]
                 for one in idle:
                     del self._budgets[one]
+                # Where nearly all are in use, each new one would look at all of them.
+                self._most = max(KEPT, 2 * len(self._budgets))
             self._budgets[key] = Turns(limit=Budget(rate=rate))
         return self._budgets[key]
