@@ -73,7 +73,7 @@ class Sending:
 
     def _held_back(self, seconds: float, why: str) -> RateLimitError:
         return RateLimitError(
-            f"{why} for {seconds:.3g} s more, past the deadline; this was not sent",
+            f"{why} for {round(seconds, 1):g} s more, past the deadline; this was not sent",
             provider=self.name,
             operation=self.operation,
             retry_after=seconds,

@@ -35,8 +35,9 @@ def test_an_attempt_that_is_not_answered_may_have_been_sent(sending):
 
 
 def test_who_waits_for_an_account_that_rests_is_told_how_long(sending):
-    error = sending.late(2.5, rest=30.0)
-    assert (type(error), error.retry_after, error.status) == (RateLimitError, 30.0, None)
+    error = sending.late(2.5, rest=3600.0)
+    assert (type(error), error.retry_after, error.status) == (RateLimitError, 3600.0, None)
+    assert "for 3600 s more" in str(error)
     assert REFUSED in str(error)
     assert "not sent" in str(error)
 
