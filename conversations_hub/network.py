@@ -76,10 +76,14 @@ class Network:
             raise ConfigurationError(f"user_agent cannot stand in a header: {agent!r}")
         # Less than the others: who is not connected in time has surely sent nothing.
         connecting = min(CONNECTING, self.timeout / 2, self.deadline / 2)
-        self._limits = aiohttp.ClientTimeout(total=self.timeout, sock_connect=connecting)
+        # Finding out where a name leads counts, but not a queue in a session of the caller's.
+        finding = connecting if self.session is None else None
+        self._limits = aiohttp.ClientTimeout(
+            total=self.timeout, connect=finding, sock_connect=connecting
+        )
         # Reading a file takes as long as it takes, while bytes come; sending one, the deadline.
         self._unlimited = aiohttp.ClientTimeout(
-            total=None, sock_connect=connecting, sock_read=self.timeout
+            total=None, connect=finding, sock_connect=connecting, sock_read=self.timeout
         )
 
     def opened(self) -> aiohttp.ClientSession:

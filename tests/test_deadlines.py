@@ -5,6 +5,7 @@ import socket
 import time
 from contextlib import asynccontextmanager, suppress
 
+import aiohttp
 import pytest
 
 from conversations_hub import (
@@ -162,14 +163,25 @@ async def test_a_download_is_told_what_it_waited_for_when_its_time_was_up():
         listening(hangs) as url,
         hub_at("http://acme.test", connections=1, timeout=20.0, deadline=0.3) as hub,
     ):
-        files = [hub.download(Attachment(url=f"{url}/file")) for _ in range(2)]
-        first, second = await asyncio.gather(
-            *(file.read() for file in files), return_exceptions=True
-        )
-        assert f"no answer from {url}/file within 0.3 s" in str(first)
-        assert (first.sent, first.timed_out) == (True, True)
-        assert f"no connection for {url}/file within 0.3 s" in str(second)
-        assert (second.sent, second.timed_out) == (False, False)
+        file = Attachment(url=f"{url}/file")
+        with pytest.raises(TransportError, match=r"no answer from .*/file within 0.3 s") as caught:
+            await hub.download(file).read()
+        assert (caught.value.sent, caught.value.timed_out) == (True, True)
+        async with hub._transport._elsewhere:
+            with pytest.raises(TransportError, match=r"no connection for .*/file within") as caught:
+                await hub.download(file).read()
+        assert (caught.value.sent, caught.value.timed_out) == (False, False)
+
+
+async def test_a_write_to_a_name_that_nobody_resolves_in_time_was_not_made(monkeypatch):
+    async def resolve(*_, **__):
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    async with hub_at("http://acme.test", timeout=0.2, retries=0) as hub:
+        with pytest.raises(TransportError) as caught:
+            await hub.send(Ref("acme", "1"), "hello")
+        assert (caught.value.sent, caught.value.timed_out) == (False, False)
 
 
 async def test_queueing_for_a_connection_is_of_the_deadline():
