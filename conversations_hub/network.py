@@ -187,7 +187,7 @@ class Network:
             headers={"Accept": accept, "User-Agent": self.user_agent, **proof},
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=_middlewares(session, is_counted),
+            middlewares=_middlewares(session) if is_counted else None,
             timeout=self._unlimited,
             proxy=self.proxy,
             ssl=self.ssl,
@@ -236,7 +236,7 @@ class Network:
             # aiohttp would send some credentials along to another host.
             allow_redirects=False,
             raise_for_status=False,
-            middlewares=_middlewares(session, sending.is_write or is_counted),
+            middlewares=_middlewares(session) if sending.is_write or is_counted else None,
             timeout=self._limits if request.file is None else self._unlimited,
             proxy=self.proxy,
             ssl=self.ssl,
@@ -348,11 +348,9 @@ async def _once(
         raise _LineLostError(str(error) or type(error).__name__) from error
 
 
-def _middlewares(
-    session: aiohttp.ClientSession, is_counted: bool
-) -> Sequence[aiohttp.ClientMiddlewareType] | None:
+def _middlewares(session: aiohttp.ClientSession) -> Sequence[aiohttp.ClientMiddlewareType]:
     """Return what a write, and what a rate counts, is sent through: the caller's own ones, too."""
-    return (*getattr(session, "_middlewares", ()), _once) if is_counted else None
+    return (*getattr(session, "_middlewares", ()), _once)
 
 
 async def _open(path: Path) -> Any:

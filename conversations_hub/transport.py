@@ -207,13 +207,14 @@ class Transport:
         self.network.opened()
         provider, request = account.provider, sending.request
         _check_origin(provider, sending)
-        is_counted = account.is_counted(rates)
         token = await account.token(sending)
         while True:
             proof = account.proof(token)
             if rates or not account.pace.is_quiet or account.gate.locked():
                 async with account.turn(sending, rates, account.gate):
-                    response = await self.network.exchange(sending, proof, is_counted=is_counted)
+                    response = await self.network.exchange(
+                        sending, proof, is_counted=account.is_counted(rates)
+                    )
                     # Before its turn is over, so that whoever is next knows of it.
                     account.learn(response)
             else:
