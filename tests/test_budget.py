@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import pairwise
+from random import Random
 
 import pytest
 from aiohttp import web
-from attrs import frozen
+from attrs import field, frozen, mutable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from conversations_hub import (
     Ref,
     TransportError,
 )
+from conversations_hub import transport as transport_module
 from conversations_hub.budget import Budget
 from support import Acme
 
@@ -126,6 +128,78 @@ async def test_the_server_never_sees_more_than_the_rate_and_nearly_all_of_it(ser
     assert all(b - a > WINDOW for a, b in zip(times, times[40:], strict=False))
     # Of the windows after the first, which began with slow answers.
     assert (len(times) - 80) / 40 * WINDOW / (times[-1] - times[80]) >= 0.9
+
+
+@frozen(kw_only=True)
+class Twice(Acme):
+    """Its rate, and another one for each thing."""
+
+    each: Rate = field(kw_only=True)
+
+    def rates(self, request):
+        own, all_ = {request.url.name: self.each}, super().rates(request)
+        return own | all_ if self.each.requests % 2 else all_ | own
+
+
+@mutable
+class Shaky:
+    """Takes its time before it counts a request and before it answers, which may be in any way."""
+
+    random: Random
+    stamps: defaultdict = field(factory=lambda: defaultdict(list))
+
+    async def __call__(self, request):
+        await self.some_time()
+        for name in ("", request.path.rpartition("/")[2]):
+            self.stamps[name].append(time.monotonic())
+        await self.some_time()
+        how = self.random.random()
+        if how < 0.05:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        if how < 0.15:
+            code = 503 if how < 0.1 else 429
+            return web.Response(status=code, headers={"Retry-After": "0"})
+        if how < 0.3 and "file" in request.path:
+            return web.Response(status=302, headers={"Location": f"/file/{self.one_of_three()}"})
+        return web.json_response({"id": "1", "name": "n"})
+
+    async def some_time(self):
+        await asyncio.sleep(self.random.choice([0.0, 0.0, self.random.uniform(0.0, 0.1)]))
+
+    def one_of_three(self):
+        return self.random.randint(1, 3)
+
+
+SHAKY = [pytest.param(n, marks=pytest.mark.reliability if n else ()) for n in range(30)]
+
+
+@pytest.mark.parametrize("seed", SHAKY)
+async def test_no_window_holds_more_however_long_requests_are_on_their_way(
+    seed, serve, monkeypatch
+):
+    """Reads and downloads at two rates at a time, by a server that fails and redirects."""
+    monkeypatch.setattr(transport_module, "pauses", lambda: iter([0.01] * 500))
+    random = Random(seed)
+    server = Shaky(random)
+    url = await serve(server)
+    rate, each = Rate(random.randint(2, 9), per=WINDOW), Rate(random.randint(2, 5), per=WINDOW)
+    account = Twice(token="t", base_url=url, rate=rate, each=each)
+    async with ConversationsHub(account, retries=50, connections=random.choice([3, 32])) as hub:
+
+        async def ask():
+            await asyncio.sleep(random.uniform(0.0, 0.5))
+            number = server.one_of_three()
+            if random.random() < 0.3:
+                return await hub.download(Attachment(url=f"{url}/file/{number}")).read()
+            return await hub.conversation(f"acme:{number}")
+
+        await asyncio.gather(*(ask() for _ in range(25)))
+    for name, stamps in server.stamps.items():
+        limit = each if name else rate
+        later = sorted(stamps)[limit.requests :]
+        assert all(b - a > WINDOW for a, b in zip(sorted(stamps), later, strict=False))
 
 
 async def test_an_account_without_a_rate_does_not_wait_for_the_others(serve):
@@ -279,14 +353,11 @@ async def test_whoever_sent_nothing_has_used_no_place(serve):
 
 
 async def test_a_rate_that_is_used_up_uses_up_no_other(serve):
-    @frozen(kw_only=True)
-    class Twice(Acme):
-        def rates(self, request):
-            return {"": Rate(3, per=60), request.url.name: Rate(1, per=60)}
-
-    twice = Twice(token="t", base_url=await serve(Counting()))
+    rates = {"rate": Rate(3, per=60), "each": Rate(2, per=60)}
+    twice = Twice(token="t", base_url=await serve(Counting()), **rates)
     async with ConversationsHub(twice, deadline=5) as hub:
-        await hub.conversation("acme:1")
+        for _ in range(2):
+            await hub.conversation("acme:1")
         for _ in range(4):
             with pytest.raises(RateLimitError):
                 await hub.conversation("acme:1")
