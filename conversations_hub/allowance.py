@@ -116,7 +116,11 @@ class Recovery:
     def refused(self, now: float, until: float) -> None:
         """Let it rest until then, and begin anew; those who were sent together are one refusal."""
         if now >= self._until:
-            self._at_once, self._enough = 1.0, max(1.0, self._at_once / 2)
+            # What is refused to one alone tells nothing new of how many are too much. That one has
+            # been counted as answered.
+            if self._at_once > 2.0:
+                self._enough = self._at_once / 2
+            self._at_once = 1.0
         self._until = max(until, self._until)
 
     def pause(self, now: float) -> float | None:

@@ -174,6 +174,17 @@ def test_after_a_429_an_account_is_asked_by_one_by_two_by_four():
     assert recovery.is_over
 
 
+def test_refusals_that_come_one_by_one_after_a_short_rest_are_not_each_too_much():
+    """They were sent at a time, and answered when the rest was over."""
+    recovery = Recovery()
+    for n in range(20):
+        recovery.refused(0.1 * n, 0.1 * n + 0.01)
+    recovery.take(2.0)
+    recovery.answered(2.0)
+    recovery.refused(2.0, 3.0)
+    assert rounds(recovery, 3.0, 7) == [1, 2, 4, 8, 16, 32, 32]
+
+
 def test_what_was_too_much_once_is_come_near_to_with_care():
     """All who were sent together and refused are one refusal."""
     recovery = Recovery()
