@@ -1122,6 +1122,28 @@ async def test_an_address_that_is_a_name_too():
         assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("size", [1, 3, None])
+async def test_somebody_who_is_in_a_conversation_at_two_addresses_of_ours(size):
+    """The conversation comes once, and each of the two who they are in it."""
+    async with running() as (api, hub, _):
+        talk, other = list(api.store.conversations.values())[:2]
+        for where, proxy in (
+            (talk, "+15017122661"),
+            (talk, "+15017122662"),
+            (other, "+15017122663"),
+        ):
+            binding = {"type": "sms", "address": "+15005550199", "proxy_address": proxy}
+            api.store.add_participant(where, messaging_binding=binding)
+        both = {where.sid for where in (talk, other)}
+        assert set(await ids(hub.conversations(participant="+15005550199"))) == both
+        pager = hub["twilio"].participant_conversations(address="+15005550199", page_size=size)
+        walk = aiter(pager)
+        first = await anext(walk)
+        got = [first, *await hub.resume(walk.checkpoint()).collect(limit=None)]
+        proxies = [one.participant_messaging_binding.proxy_address[-1] for one in got]
+        assert sorted(proxies) == ["1", "2", "3"]
+
+
 async def test_messages_of_a_time():
     async with running() as (api, hub, _):
         conversation = ref(list(api.store.conversations)[3])
