@@ -113,7 +113,7 @@ SWITCHES = {
             hostile("cursorless", **NO_WAY_ON, message_page=7),
             hostile("looping", **NO_WAY_ON, message_page=7),
         ],
-        "unknown_cursor": ["refused", "position"],
+        "unknown_cursor": ["refused", "generic", "position"],
         "deleted": ["placeholder", "emptied", "removed", with_("removed", message_page=3)],
         "foreign_links": [False, with_(True, message_page=3)],
         "unknown_keys": [False, True],
