@@ -96,6 +96,7 @@ SWITCHES = {
         "end_date_second": ["excluded", "included"],
         "unique_name_in_subresources": [False, True],
         "not_found_codes": ["general", "specific"],
+        "inferred_status": ["meaning", with_("plain", not_found_codes="specific")],
         "error_shape": ["classic", "problem", "codeless"],
     },
     "sunshine": {
