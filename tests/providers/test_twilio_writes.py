@@ -11,6 +11,7 @@ from attrs import evolve
 from conversations_hub import (
     AmbiguousWriteError,
     AuthenticationError,
+    ConfigurationError,
     ConflictError,
     ConversationsHub,
     ConversationState,
@@ -316,6 +317,23 @@ async def test_a_part_that_is_refused_says_that_a_part_was_done(place):
     outcome = await caught.value.reconcile
     assert outcome.happened is None
     assert len(place.store.conversations[outcome.value.ref.id].participants) == 1
+
+
+async def test_who_is_there_twice_is_not_taken_for_one_of_the_two(place):
+    """At another address of ours, somebody takes part once more."""
+    twilio = place.twilio
+    one = await twilio.add_participant(place.where, THEIRS, proxy_address=OURS)
+    other = await twilio.add_participant(place.where, THEIRS, proxy_address="+15017122663")
+    for ask in (
+        lambda who: twilio.mark_read(place.where, participant=who),
+        lambda who: twilio.remove_participant(place.where, who),
+    ):
+        with pytest.raises(ConfigurationError, match="give the ref of one of them"):
+            await ask(THEIRS)
+    await twilio.remove_participant(place.where, one.ref)
+    await twilio.remove_participant(place.where, THEIRS)
+    there = {who["sid"] for who in place.talk.participants}
+    assert there.isdisjoint({one.ref.id, other.ref.id})
 
 
 async def test_what_a_code_means_counts_whatever_the_status():
