@@ -38,6 +38,8 @@ BY_ID, BY_EXTERNAL_ID = "filter[userId]", "filter[userExternalId]"
 CURSORS = {FORWARDS.param, BACKWARDS.param}
 # Of the titles there are older and newer ones; what else was asked was good for the first page.
 BAD_CURSOR_CODES = {"bad_request", "not_found"}
+# The second one, where somebody is to leave, says that they are not there.
+NOBODY_CODES = {"user_not_found", "not_found"}
 
 
 def given(**fields: Any) -> dict[str, Any]:
@@ -177,7 +179,7 @@ class Account(Provider):
             return call
 
         def recover(error: StatusError) -> Call[T]:
-            if error.code != "user_not_found":
+            if error.code not in NOBODY_CODES:
                 raise error
             return ask(True)
 
