@@ -457,6 +457,14 @@ def test_a_next_link_leads_on_at_the_host_that_was_asked(asked, link):
     assert str(onward.url) == asked + LINK
 
 
+@pytest.mark.parametrize("quoted", ["dana%40x.org%2fb", "dana@x.org%2Fb", "dana%40x.org%2Fb"])
+def test_a_next_link_leads_on_however_its_path_is_quoted(quoted):
+    asked = TWILIO.user_conversations("dana@x.org/b").request
+    link = f"{ROOT}/Users/{quoted}/Conversations{LINK}"
+    onward = PAGES.after(asked, Answer(envelope={"meta": {"next_page_url": link}}))
+    assert str(onward.url) == f"{ROOT}/Users/dana%40x.org%2Fb/Conversations{LINK}"
+
+
 @pytest.mark.parametrize(
     "link",
     [
