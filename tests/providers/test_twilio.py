@@ -653,6 +653,18 @@ def test_calls(service):
             id="a participant, who is in one conversation alone",
         ),
         pytest.param(
+            lambda t: t.conversations(participant=DANA.ref.id),
+            UnsupportedError,
+            "`user`",
+            id="a participant's SID, which nobody has for a name",
+        ),
+        pytest.param(
+            lambda t: t.add_participant(HERE, sid("US", 1)),
+            UnsupportedError,
+            "`identity`",
+            id="a user's SID, which would become a name",
+        ),
+        pytest.param(
             lambda t: t.messages(HERE, order="desc"), ConfigurationError, "desc", id="order"
         ),
         pytest.param(

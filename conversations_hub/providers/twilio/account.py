@@ -217,9 +217,9 @@ class Account(Provider):
     def _id(self, thing: Ref | str) -> str:
         return self.id_of(thing) if isinstance(thing, Ref) else thing
 
-    def _identity(self, who: Ref, question: str) -> str:
-        """Return the identity that a ref to somebody is."""
-        identity = self.id_of(who)
+    def _identity(self, who: Ref | str, question: str) -> str:
+        """Return the identity that somebody has; a SID in its place would be taken for one."""
+        identity = self._id(who)
         if PARTICIPANT.fullmatch(identity):
             raise self.unsupported(
                 question, "a participant is in one alone; give its `user` or `address`"

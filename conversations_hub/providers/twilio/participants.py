@@ -216,9 +216,9 @@ class Participants(Messages):
         """Return the identity or the address that somebody is let in by."""
         if who is None:
             return None, None
-        if isinstance(who, Ref):
-            return self._identity(who, "add_participant"), None
-        return (None, who) if is_address(who, proxy) else (who, None)
+        if isinstance(who, str) and is_address(who, proxy):
+            return None, who
+        return self._identity(who, "add_participant"), None
 
     def _found(
         self, conversation: Ref, who: Ref | str, question: str, then: Callable[[str], Call[R]]
