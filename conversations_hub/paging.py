@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 from attrs import frozen
 from yarl import URL
@@ -223,5 +223,6 @@ def _origin(url: URL) -> tuple[str, str | None, int | None]:
 
 
 def _same_path(ours: str, theirs: str) -> bool:
-    """Compare paths; behind a gateway ours has a prefix that the provider does not know of."""
+    """Compare paths, however quoted; behind a gateway ours has a prefix that nobody else knows."""
+    ours, theirs = unquote(ours), unquote(theirs)
     return ours == theirs or (len(theirs) > 1 and ours.endswith(theirs))

@@ -30,13 +30,13 @@ TRAIL = 10
 
 
 def key_of(item: Any) -> str:
-    """Return the key of an item: its id, or a digest of a value without one.
+    """Return the key of an item: its own or its id, or a digest of a value without one.
 
     Checkpoints are made of these, so that a value's own words must not be in them.
     """
     ref = getattr(item, "ref", None)
     if isinstance(ref, Ref):
-        return ref.id
+        return str(getattr(item, "key", ref.id))
     # All fields that count in equality, since `repr` leaves out secret ones.
     told = astuple(item, filter=lambda field, _: bool(field.eq)) if has(type(item)) else item
     return blake2b(repr(told).encode(), digest_size=12).hexdigest()

@@ -596,7 +596,14 @@ HTML = 502, "<html>Bad gateway</html>"
         (BACK, says(404, "conversation_not_found"), NotFoundError, "conversation_not_found", ""),
         (ONWARD, BAD_PAGE, CursorExpiredError, "bad_request", "page query"),
         (PLAIN, BAD_PAGE, InvalidRequestError, "bad_request", "page query"),
-        (ONWARD, says(400, "bad_request", "No"), InvalidRequestError, "bad_request", "No"),
+        (
+            ONWARD,
+            says(400, "bad_request", "Bad request"),
+            CursorExpiredError,
+            "bad_request",
+            "anew",
+        ),
+        (PLAIN, says(400, "bad_request", "Bad request"), InvalidRequestError, "bad_request", ""),
         (PLAIN, (429, {}), RateLimitError, None, "ask less often"),
         (PLAIN, HTML, ServerError, None, "HTTP 502 [GET"),
         (PLAIN, (400, {"errors": {"code": 1}, "error": "no"}), InvalidRequestError, None, ""),
@@ -793,6 +800,18 @@ async def test_a_cursor_whose_message_is_gone():
         page = [(await anext(pager)).ref.id for _ in range(7)]
         api.remove_message(conversation, page[-1])
         assert page[:-1] + await ids(pager) == api.message_ids(conversation)
+
+
+@pytest.mark.parametrize("unknown_cursor", ["refused", "generic", "position"])
+async def test_a_cursor_whose_conversation_is_gone(unknown_cursor):
+    async with app(unknown_cursor=unknown_cursor) as (api, hub, _):
+        user = next(iter(api.store.users))
+        here = [c["id"] for c in api.store.conversations_of(user)]
+        pager = hub.conversations(participant=user, page_size=2, prefetch=0)
+        page = [(await anext(pager)).ref.id for _ in range(2)]
+        api.store.delete_conversation(page[-1])
+        assert page + await ids(pager) == here
+        assert len(here) > 4
 
 
 @pytest.mark.parametrize("retry_after", [True, False])

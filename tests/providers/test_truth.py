@@ -96,6 +96,7 @@ SWITCHES = {
         "end_date_second": ["excluded", "included"],
         "unique_name_in_subresources": [False, True],
         "not_found_codes": ["general", "specific"],
+        "inferred_status": ["meaning", with_("plain", not_found_codes="specific")],
         "error_shape": ["classic", "problem", "codeless"],
     },
     "sunshine": {
@@ -113,7 +114,7 @@ SWITCHES = {
             hostile("cursorless", **NO_WAY_ON, message_page=7),
             hostile("looping", **NO_WAY_ON, message_page=7),
         ],
-        "unknown_cursor": ["refused", "position"],
+        "unknown_cursor": ["refused", "generic", "position"],
         "deleted": ["placeholder", "emptied", "removed", with_("removed", message_page=3)],
         "foreign_links": [False, with_(True, message_page=3)],
         "unknown_keys": [False, True],

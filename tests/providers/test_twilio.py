@@ -17,6 +17,7 @@ from conversations_hub import (
     AuthenticationError,
     Author,
     ConfigurationError,
+    ConflictError,
     Conversation,
     ConversationKind,
     ConversationsHub,
@@ -456,6 +457,14 @@ def test_a_next_link_leads_on_at_the_host_that_was_asked(asked, link):
     assert str(onward.url) == asked + LINK
 
 
+@pytest.mark.parametrize("quoted", ["dana%40x.org%2fb", "dana@x.org%2Fb", "dana%40x.org%2Fb"])
+def test_a_next_link_leads_on_however_its_path_is_quoted(quoted):
+    asked = TWILIO.user_conversations("dana@x.org/b").request
+    link = f"{ROOT}/Users/{quoted}/Conversations{LINK}"
+    onward = PAGES.after(asked, Answer(envelope={"meta": {"next_page_url": link}}))
+    assert str(onward.url) == f"{ROOT}/Users/dana%40x.org%2Fb/Conversations{LINK}"
+
+
 @pytest.mark.parametrize(
     "link",
     [
@@ -644,6 +653,18 @@ def test_calls(service):
             id="a participant, who is in one conversation alone",
         ),
         pytest.param(
+            lambda t: t.conversations(participant=DANA.ref.id),
+            UnsupportedError,
+            "`user`",
+            id="a participant's SID, which nobody has for a name",
+        ),
+        pytest.param(
+            lambda t: t.add_participant(HERE, sid("US", 1)),
+            UnsupportedError,
+            "`identity`",
+            id="a user's SID, which would become a name",
+        ),
+        pytest.param(
             lambda t: t.messages(HERE, order="desc"), ConfigurationError, "desc", id="order"
         ),
         pytest.param(
@@ -809,6 +830,10 @@ CODELESS = 400, {"message": "Invalid page token", "status": 400}
         (PLAIN, says(403, 50417), PermissionDeniedError, "50417", ": No"),
         (PLAIN, says(404, 20404), NotFoundError, "20404", "check the id"),
         (PLAIN, says(404, 50350), NotFoundError, "50350", "check the id"),
+        (PLAIN, says(400, 50350), NotFoundError, "50350", "check the id"),
+        (ONWARD, says(400, 50432), NotFoundError, "50432", "check the id"),
+        (PLAIN, says(400, 50437), ConflictError, "50437", ": No"),
+        (PLAIN, says(400, 50438), ConflictError, "50438", ": No"),
         (PLAIN, says(429, 20429), RateLimitError, "20429", "ask less often"),
         (PLAIN, says(400, 50385, "Region"), InvalidRequestError, "50385", "Region"),
         (PLAIN, DETAILED, NotFoundError, "20404", "No such thing"),
@@ -1120,6 +1145,28 @@ async def test_an_address_that_is_a_name_too():
         got = await ids(hub.conversations(participant=MAIL))
         assert got == [mail.sid]
         assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("size", [1, 3, None])
+async def test_somebody_who_is_in_a_conversation_at_two_addresses_of_ours(size):
+    """The conversation comes once, and each of the two who they are in it."""
+    async with running() as (api, hub, _):
+        talk, other = list(api.store.conversations.values())[:2]
+        for where, proxy in (
+            (talk, "+15017122661"),
+            (talk, "+15017122662"),
+            (other, "+15017122663"),
+        ):
+            binding = {"type": "sms", "address": "+15005550199", "proxy_address": proxy}
+            api.store.add_participant(where, messaging_binding=binding)
+        both = {where.sid for where in (talk, other)}
+        assert set(await ids(hub.conversations(participant="+15005550199"))) == both
+        pager = hub["twilio"].participant_conversations(address="+15005550199", page_size=size)
+        walk = aiter(pager)
+        first = await anext(walk)
+        got = [first, *await hub.resume(walk.checkpoint()).collect(limit=None)]
+        proxies = [one.participant_messaging_binding.proxy_address[-1] for one in got]
+        assert sorted(proxies) == ["1", "2", "3"]
 
 
 async def test_messages_of_a_time():

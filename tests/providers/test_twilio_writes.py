@@ -11,6 +11,7 @@ from attrs import evolve
 from conversations_hub import (
     AmbiguousWriteError,
     AuthenticationError,
+    ConfigurationError,
     ConflictError,
     ConversationsHub,
     ConversationState,
@@ -72,8 +73,9 @@ class Place:
 
 
 @asynccontextmanager
-async def furnished(*, in_service=False):
-    async with Emulator(seed=3, scale=0.01, only=["twilio"]) as emulator:
+async def furnished(*, in_service=False, **switches):
+    odd = {"twilio": switches}
+    async with Emulator(seed=3, scale=0.01, only=["twilio"], switches=odd) as emulator:
         service = emulator["twilio"].store.default_service if in_service else None
         (provider,) = emulator.providers(service_sid=service)
         async with ConversationsHub(provider) as hub:
@@ -315,6 +317,39 @@ async def test_a_part_that_is_refused_says_that_a_part_was_done(place):
     outcome = await caught.value.reconcile
     assert outcome.happened is None
     assert len(place.store.conversations[outcome.value.ref.id].participants) == 1
+
+
+async def test_who_is_there_twice_is_not_taken_for_one_of_the_two(place):
+    """At another address of ours, somebody takes part once more."""
+    twilio = place.twilio
+    one = await twilio.add_participant(place.where, THEIRS, proxy_address=OURS)
+    other = await twilio.add_participant(place.where, THEIRS, proxy_address="+15017122663")
+    for ask in (
+        lambda who: twilio.mark_read(place.where, participant=who),
+        lambda who: twilio.remove_participant(place.where, who),
+    ):
+        with pytest.raises(ConfigurationError, match="give the ref of one of them"):
+            await ask(THEIRS)
+    await twilio.remove_participant(place.where, one.ref)
+    await twilio.remove_participant(place.where, THEIRS)
+    there = {who["sid"] for who in place.talk.participants}
+    assert there.isdisjoint({one.ref.id, other.ref.id})
+
+
+async def test_what_a_code_means_counts_whatever_the_status():
+    """Who is gone is gone, and who is in a group already is in."""
+    odd = {"not_found_codes": "specific", "inferred_status": "plain"}
+    async with furnished(**odd) as place:
+        place.server.alter = lambda request, answer: (
+            web.Response(status=500) if request.method == "DELETE" else answer
+        )
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await place.twilio.delete(place.where)
+        assert (await caught.value.reconcile).happened is True
+        first, second = [
+            await place.twilio.create(participants=[THEIRS], idempotency_key="k") for _ in range(2)
+        ]
+        assert first.ref == second.ref
 
 
 # What is written is what is read.

@@ -36,6 +36,10 @@ Query = Mapping[str, QueryValue] | None
 USER_ID = re.compile("[0-9a-f]{24}")
 BY_ID, BY_EXTERNAL_ID = "filter[userId]", "filter[userExternalId]"
 CURSORS = {FORWARDS.param, BACKWARDS.param}
+# Of the titles there are older and newer ones; what else was asked was good for the first page.
+BAD_CURSOR_CODES = {"bad_request", "not_found"}
+# The second one, where somebody is to leave, says that they are not there.
+NOBODY_CODES = {"user_not_found", "not_found"}
 
 
 def given(**fields: Any) -> dict[str, Any]:
@@ -129,7 +133,7 @@ class Account(Provider):
         code = next((str(e["code"]) for e in errors if e.get("code")), None)
         titles = [str(e.get("title") or e.get("description") or "") for e in errors]
         message = "; ".join(filter(None, titles))
-        lost = _is_lost(code, message) and not CURSORS.isdisjoint(request.query)
+        lost = code in BAD_CURSOR_CODES and not CURSORS.isdisjoint(request.query)
         return Problem(message=message, code=code, kind=CursorExpiredError if lost else None)
 
     def instead(self, request: Request, error: StatusError) -> Request | None:
@@ -175,7 +179,7 @@ class Account(Provider):
             return call
 
         def recover(error: StatusError) -> Call[T]:
-            if error.code != "user_not_found":
+            if error.code not in NOBODY_CODES:
                 raise error
             return ask(True)
 
@@ -192,8 +196,3 @@ def _errors(body: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     for error in several if isinstance(several, list) else (body.get("error"),):
         if isinstance(error, Mapping):
             yield error
-
-
-def _is_lost(code: str | None, message: str) -> bool:
-    """Tell whether a refusal is about the cursor; the page size we send is always right."""
-    return code == "not_found" or (code == "bad_request" and "page" in message.lower())

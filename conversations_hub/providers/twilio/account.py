@@ -11,7 +11,13 @@ from attrs import Factory, field, frozen
 from yarl import URL
 
 from conversations_hub.budget import Rate
-from conversations_hub.errors import ConfigurationError, CursorExpiredError
+from conversations_hub.errors import (
+    ConfigurationError,
+    ConflictError,
+    CursorExpiredError,
+    NotFoundError,
+    StatusError,
+)
 from conversations_hub.models import Ref
 from conversations_hub.paging import PageTokenPaging
 from conversations_hub.provider import (
@@ -41,6 +47,13 @@ PAGES = PageTokenPaging(
 )
 # Some answers have no code; what else was asked, Twilio has accepted on the first page.
 BAD_PAGE_CODES: set[str | None] = {"20001", "21481", "70002", None}
+# Of these codes the meaning is documented, and the status is not.
+MEANINGS: Mapping[str | None, type[StatusError]] = {
+    "50350": NotFoundError,
+    "50432": NotFoundError,
+    "50437": ConflictError,
+    "50438": ConflictError,
+}
 HOME = "us1"
 # More would lead to another host.
 PLACE = re.compile(r"[A-Za-z0-9-]+")
@@ -168,7 +181,7 @@ class Account(Provider):
             message=str(body.get("message") or body.get("detail") or body.get("title") or ""),
             code=code,
             request_id=response.header(self.request_id_header),
-            kind=CursorExpiredError if lost else None,
+            kind=CursorExpiredError if lost else MEANINGS.get(code),
         )
 
     # What the operations are made of.
@@ -204,9 +217,9 @@ class Account(Provider):
     def _id(self, thing: Ref | str) -> str:
         return self.id_of(thing) if isinstance(thing, Ref) else thing
 
-    def _identity(self, who: Ref, question: str) -> str:
-        """Return the identity that a ref to somebody is."""
-        identity = self.id_of(who)
+    def _identity(self, who: Ref | str, question: str) -> str:
+        """Return the identity that somebody has; a SID in its place would be taken for one."""
+        identity = self._id(who)
         if PARTICIPANT.fullmatch(identity):
             raise self.unsupported(
                 question, "a participant is in one alone; give its `user` or `address`"

@@ -208,11 +208,7 @@ class Conversations(Participants):
         page_size: int | None,
     ) -> Listing[Conversation]:
         size = self.page_size("conversations of a participant", page_size)
-        who = (
-            self._identity(participant, "conversations")
-            if isinstance(participant, Ref)
-            else participant
-        )
+        who = self._identity(participant, "conversations")
         first, *others = (
             Listing(
                 request=self._get("ParticipantConversations", query={name: who, "PageSize": size}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from conversations_hub.providers.twilio.account import PAGES, PARTICIPANT
 from conversations_hub.providers.twilio.messages import Messages
 from conversations_hub.reading import Record, Records, nothing
 from conversations_hub.recipes import Attempt, Call, Listing, Outcome
-from conversations_hub.writing import after, find, gone
+from conversations_hub.writing import after, find, gather, gone
 
 R = TypeVar("R")
 
@@ -216,9 +216,9 @@ class Participants(Messages):
         """Return the identity or the address that somebody is let in by."""
         if who is None:
             return None, None
-        if isinstance(who, Ref):
-            return self._identity(who, "add_participant"), None
-        return (None, who) if is_address(who, proxy) else (who, None)
+        if isinstance(who, str) and is_address(who, proxy):
+            return None, who
+        return self._identity(who, "add_participant"), None
 
     def _found(
         self, conversation: Ref, who: Ref | str, question: str, then: Callable[[str], Call[R]]
@@ -232,16 +232,23 @@ class Participants(Messages):
         if isinstance(who, Ref) or not ("@" in name or translate.ADDRESS.fullmatch(name)):
             return after(self.participant(conversation, name), lambda found: then(found.ref.id))
 
-        def there(found: Participant | None) -> Call[R]:
-            if found is None:
+        def there(found: Sequence[Participant]) -> Call[R]:
+            sids = {one.ref.id for one in found}
+            if not sids:
                 raise NotFoundError(
                     f"nobody in {conversation} is known as {name}; list the participants",
                     provider=self.name,
                     operation=question,
                 )
-            return then(found.ref.id)
+            if len(sids) > 1:
+                raise ConfigurationError(
+                    f"several in {conversation} are known as {name}; give the ref of one of them",
+                    provider=self.name,
+                    operation=question,
+                )
+            return then(sids.pop())
 
-        return find(self.participants(conversation), partial(is_known, name), there)
+        return gather(self.participants(conversation), partial(is_known, name), there)
 
 
 def _index(message: Message) -> int:

@@ -102,6 +102,11 @@ class ParticipantConversation(Thing):
     conversation_date_created: datetime | None = None
     conversation_date_updated: datetime | None = None
 
+    @property
+    def key(self) -> str:
+        """Tell apart several participants of one conversation, at other addresses of ours."""
+        return f"{self.conversation_sid}/{self.participant_sid}"
+
 
 @frozen(kw_only=True)
 class Receipt(Thing):

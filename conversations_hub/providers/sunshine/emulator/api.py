@@ -34,6 +34,7 @@ from conversations_hub.providers.sunshine.emulator.lists import (
     novel,
 )
 from conversations_hub.providers.sunshine.emulator.refusals import (
+    bad_request,
     failed,
     forbidden,
     invalid_page,
@@ -238,7 +239,7 @@ class SunshineApi(Api):
     async def _list_messages(self, request: web.Request) -> web.Response:
         messages = self._messages(self._conversation(request)["id"])
         query = PageQuery.read(request.query, self.switches.message_page)
-        if self.switches.unknown_cursor == "refused" and not knows(messages, query.cursor):
+        if not self._admits(messages, query.cursor):
             raise not_found()
         window = message_window(messages, query)
         ordered = window.records[:: 1 if self.switches.message_order == "asc" else -1]
@@ -330,12 +331,16 @@ class SunshineApi(Api):
 
     def _page(self, request: web.Request, key: str, records: Sequence[Record]) -> web.Response:
         query = PageQuery.read(request.query)
-        if self.switches.unknown_cursor == "refused" and not knows(records, query.cursor):
-            raise invalid_page()
+        if not self._admits(records, query.cursor):
+            generic = self.switches.unknown_cursor == "generic"
+            raise bad_request("Bad request") if generic else invalid_page()
         descending = self.switches.list_order == "desc"
         window = forward_window(records, query, descending=descending)
         body = {key: window.records, **neighbours(request, window, query, self.switches)}
         return self._answer(body)
+
+    def _admits(self, records: Sequence[Record], cursor: str | None) -> bool:
+        return self.switches.unknown_cursor == "position" or knows(records, cursor)
 
     def _answer(self, body: Record, status: int = 200) -> web.Response:
         keys, values = self.switches.unknown_keys, self.switches.unknown_values

@@ -26,8 +26,9 @@ class SunshineSwitches:
     more: Literal["honest", "cursorless", "looping"] = "honest"
     """`cursorless`: more, but no cursor to it. `looping`: the cursor sent comes back."""
 
-    unknown_cursor: Literal["refused", "position"] = "refused"
-    """`position`: a cursor of no record still says where to go on, as ids are ordered."""
+    unknown_cursor: Literal["refused", "generic", "position"] = "refused"
+    """`generic`: refused as a bad request, without saying that it is about the page. `position`: a
+    cursor of no record still says where to go on, as ids are ordered."""
 
     deleted: Literal["placeholder", "emptied", "removed"] = "placeholder"
     """A deleted message has no content, an empty text, or is not in the list any more."""

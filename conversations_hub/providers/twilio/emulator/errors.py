@@ -50,6 +50,8 @@ LIMITS = {
     TOO_MANY_OUTSIDE,
     TOO_MANY_AT_ONCE,
 }
+# Of these, the documents tell the meaning, from which the status is no more than inferred.
+INFERRED = {NO_CONVERSATION, NO_PARTICIPANT, GROUP_ADDRESS_TAKEN, GROUP_EXISTS}
 
 
 class RefusedError(Exception):
@@ -107,7 +109,9 @@ def error_body(refusal: RefusedError, switches: TwilioSwitches) -> dict[str, Any
 
 
 def status_of(refusal: RefusedError, switches: TwilioSwitches) -> int:
-    """Return the status of a refusal, which for limits is uncertain."""
+    """Return the status of a refusal, which for some is uncertain."""
+    if refusal.code in INFERRED and switches.inferred_status == "plain":
+        return 400
     return switches.limit_status if refusal.code in LIMITS else refusal.status
 
 

@@ -61,6 +61,10 @@ class TwilioSwitches:
     not_found_codes: Literal["general", "specific"] = "general"
     """Missing things answer 20404, or conversations 50350 and participants 50432."""
 
+    inferred_status: Literal["meaning", "plain"] = "meaning"
+    """The status of 50350 and 50432 (not found) and of 50437 and 50438 (exists already): 404 and
+    409, as they mean, or 400."""
+
     error_shape: Literal["classic", "problem", "codeless"] = "classic"
     """Errors in the usual shape, as RFC 9457 problems, or without `code`."""
 
