@@ -526,7 +526,7 @@ def rows_of(*numbers):
 
 @pytest.mark.parametrize(
     ("start", "count", "onward"),
-    [(0, 100, "99"), (99, 100, "198"), (198, 100, "255"), (198, 99, None), (0, 0, None)],
+    [(0, 100, "99"), (99, 100, "198"), (198, 100, "255"), (198, 99, "0"), (0, 99, None)],
 )
 def test_communities_by_offset(start, count, onward):
     request = Communities().after(FIRST.with_query(startIndex=start), rows_of(*range(count)))
@@ -538,30 +538,57 @@ def test_a_community_that_comes_twice_takes_no_others_place():
     assert onward.query["startIndex"] == "2"
 
 
-@given(
-    size=st.integers(1, 5),
-    changes=st.lists(st.none() | st.tuples(st.booleans(), st.integers(0, 11)), max_size=9),
-)
-def test_communities_that_move_are_read_again(size, changes):
-    rows, came, asked = list(range(12)), set(), 0
+def walked(rows, changes, size=100):
+    """Walk through communities that change after each page; return what came, and the pages."""
+    came, asked = set(), 0
     request = CIRCUIT.communities(page_size=size).request
     while request is not None:
         start, count = (int(request.query[name]) for name in ("startIndex", "results"))
-        came.update(rows[start : start + count])
-        request = Communities().after(request, rows_of(*rows[start : start + count]))
+        there = rows if request.query["order"] == "ASCENDING" else rows[::-1]
+        came.update(there[start : start + count])
+        request = Communities().after(request, rows_of(*there[start : start + count]))
         asked += 1
-        goes, place = (changes.pop(0) if changes else None) or (False, 0)
-        one = rows.pop(place % len(rows))
-        rows[:0] = [] if goes else [one]
+        for place, onward in changes.pop(0) if changes else ():
+            one = rows.pop(place % len(rows))
+            rows[:0] = [] if onward is None else [one]
+            if onward:
+                rows.insert(onward, rows.pop(0))
+    return came, asked
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 11), st.none() | st.integers(0, 11)), max_size=2)
+
+
+@given(size=st.integers(1, 5), changes=st.lists(CHANGES, max_size=9))
+def test_communities_that_move_are_read_again(size, changes):
+    rows = list(range(12))
+    came, asked = walked(rows, changes, size)
     assert came >= set(rows)
-    assert asked < 60
+    assert asked < 90
+
+
+def test_a_community_that_comes_where_another_went_is_not_passed():
+    """The page after that begins with the last row of the one before, as if nothing was."""
+    came, _ = walked([*range(12)], [[(0, None), (8, 0)]], size=4)
+    assert came == {*range(12)}
+
+
+def test_a_community_that_moved_to_the_other_end_is_no_meeting():
+    came, _ = walked([*range(600)], [[], [], [], [(7, 598)]])
+    assert came == {*range(600)}
+
+
+def test_a_page_of_broken_communities_is_no_meeting():
+    request = FIRST.with_query(order="DESCENDING").with_note(near=["c1"])
+    assert Communities().after(request, Answer(count=100)).query["startIndex"] == "99"
 
 
 def test_communities_beyond_reach_come_from_the_other_end():
     rule, request = Communities(), FIRST.with_query(startIndex=255)
     request = rule.after(request, rows_of(*range(255, 355)))
     assert (request.query["order"], request.query["startIndex"]) == ("DESCENDING", "0")
-    assert rule.after(request, rows_of(*range(399, 340, -1))) is None
+    again = rule.after(request, rows_of(*range(399, 340, -1)))
+    assert (again.query["order"], again.query["startIndex"]) == ("ASCENDING", "0")
     onward = rule.after(request, rows_of(*range(599, 499, -1)))
     assert onward.query["startIndex"] == "99"
     end = rule.after(onward.with_query(startIndex=255), rows_of(*range(499, 399, -1)))
@@ -569,7 +596,7 @@ def test_communities_beyond_reach_come_from_the_other_end():
         rule.after(end, rows_of(*range(499, 399, -1)))
 
 
-@pytest.mark.parametrize("note", [{"last": 7}, {"seen": 1}, {"near": [None]}, {"moved": "x"}])
+@pytest.mark.parametrize("note", [{"seen": 1}, {"near": [None]}, {"apart": "x"}])
 def test_a_damaged_memory_of_communities_is_an_error(note):
     with pytest.raises(PagingError, match="damaged"):
         Communities().after(FIRST.with_query(startIndex=0).with_note(**note), rows_of(1))

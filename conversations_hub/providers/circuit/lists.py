@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -111,18 +110,8 @@ class Rows(Memory, frozen=True, omit_defaults=True, kw_only=True):
     """Those of its first end, once it reads from the other."""
     before: tuple[str, ...] = ()
     """Those of the passes before this one."""
-    last: tuple[int, str] | None = None
-    """The last row of the page before, and where it was."""
-    moved: bool = False
     apart: bool = False
     """The two ends did not meet."""
-
-    def has_moved(self, ids: Sequence[str], start: int) -> bool:
-        """Return whether the last row of the page before is not where it was."""
-        if self.last is None:
-            return False
-        index, id_ = self.last
-        return [*ids[index - start :][:1]] != [id_]
 
 
 @frozen(kw_only=True)
@@ -132,9 +121,9 @@ class Communities:
     That reaches 355 rows from either end. Where the two do not meet, everything that can be
     reached is delivered, and then a `PagingError` says that it is not everything.
 
-    A page begins with the last row of the one before. Where it does not, rows have come or gone
-    (one that is joined is no longer listed) and others may have been passed: then the list is
-    read again, until nothing moved or nothing is new.
+    A page begins with the last row of the one before. All the same, one that is joined is no
+    longer listed and lets others slip by, and one that moves to where the walk was is passed, with
+    no sign of it. So a list of several pages is read again until that brings nothing new.
     """
 
     reads: tuple[str, ...] = ()
@@ -151,22 +140,18 @@ class Communities:
         ids = tuple(dict.fromkeys(one.conv_id for one in answer.records))
         start, results = int(request.query["startIndex"]), int(request.query["results"])
         last = start + answer.count - len(answer.records) + len(ids) - 1
-        is_whole = answer.count == len(answer.records)
-        met = rows.near is not None and not {*ids}.isdisjoint(rows.near)
-        rows = rows.but(
-            seen=tuple(dict.fromkeys([*rows.seen, *ids])),
-            moved=rows.moved or (is_whole and rows.has_moved(ids, start)),
-            last=(last, ids[-1]) if ids and is_whole else None,
-        )
+        is_whole = not (rows.seen or rows.before or start)
+        # A row of the first end that comes sooner has moved there.
+        met = rows.near is not None and not {*ids[-1:]}.isdisjoint(rows.near)
+        rows = rows.but(seen=tuple(dict.fromkeys([*rows.seen, *ids])))
         if met or answer.count < results:
-            return _again(request, rows)
+            return None if is_whole else _again(request, rows)
         if start < LAST_START:
             return rows.leads(_further(request, last, results))
         if rows.near is not None:
             return rows.but(apart=True).leads(request)
         other = OTHER_ORDER[request.query["order"]]
-        behind = rows.but(near=rows.seen, last=None)
-        return behind.leads(request, order=other, startIndex=0, results=MOST)
+        return rows.but(near=rows.seen).leads(request, order=other, startIndex=0, results=MOST)
 
 
 def _further(request: Request, start: int, results: int) -> Request:
@@ -177,8 +162,8 @@ def _further(request: Request, start: int, results: int) -> Request:
 
 
 def _again(request: Request, rows: Rows) -> Request | None:
-    """Return the request that begins another pass, if one is needed."""
-    if not rows.moved or (rows.before and {*rows.seen} <= {*rows.before}):
+    """Return the request that begins another pass, unless this one brought nothing."""
+    if {*rows.seen} <= {*rows.before}:
         return None
     order = request.query["order"]
     order = OTHER_ORDER[order] if rows.near is not None else order
