@@ -632,6 +632,24 @@ def test_more_participants_without_a_pointer_are_an_error():
         Roster().after(CIRCUIT.participants(HERE).request, Answer(envelope={"hasMore": True}))
 
 
+@pytest.mark.parametrize(
+    ("body", "onward"),
+    [
+        (b"{}", "MODERATOR"),
+        (b"[{}]", "MODERATOR"),
+        (b'{"hasMore":false}', "MODERATOR"),
+        (
+            b'[{"participantList":[{"userId":"u1"}]},{"hasMore":true,"searchPointer":"p"}]',
+            "REGULAR",
+        ),
+    ],
+)
+def test_participants_that_are_left_out_are_none(body, onward):
+    listing = CIRCUIT.participants(HERE)
+    page = listing.read(listing.request, Response(status=200, body=body))
+    assert (len(page.items), page.next.query["type"]) == (b"u1" in body, onward)
+
+
 @pytest.mark.parametrize("body", [b'{"people":[]}', b'[{"people":[]},{}]', b"[1]", b"<html>"])
 def test_an_answer_that_is_no_roster(body):
     listing = CIRCUIT.participants(HERE)
@@ -773,7 +791,7 @@ async def test_messages_at_every_page_size(served, answers):
         assert found(got) == api.message_ids(where)
 
 
-@pytest.mark.parametrize("empty_list", ["array", "body", "204"])
+@pytest.mark.parametrize("empty_list", ["array", "body", "204", "absent"])
 async def test_a_conversation_without_items(served, empty_list):
     _, api, hub = await served(empty_list=empty_list)
     [where] = [c for c in api.conversation_ids() if not api.message_ids(c)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from attrs import evolve, frozen
@@ -12,12 +13,17 @@ from conversations_hub.models import Participant, Ref
 from conversations_hub.paging import CursorPaging
 from conversations_hub.providers.circuit import payloads, translate
 from conversations_hub.providers.circuit.memory import Memory
+from conversations_hub.raw import decode
 from conversations_hub.reading import Answer, Records
 from conversations_hub.recipes import Page
 from conversations_hub.wire import Request, Response
 
+T = TypeVar("T")
+
 TYPES = ("REGULAR", "MODERATOR", "GUEST", "FORMER", "BOT")
 """The kinds of participants, each of which is a list of its own."""
+PEOPLE = "participantList"
+"""Where they stand in an answer."""
 
 BY_POINTER = CursorPaging(
     param="searchPointer", cursor=("searchPointer",), more=("hasMore",), silent_end=True
@@ -25,6 +31,31 @@ BY_POINTER = CursorPaging(
 BY_LABEL = CursorPaging(
     param="nextPagePointer", cursor=("nextPagePointer",), more=("hasMore",), silent_end=True
 )
+
+
+@frozen
+class Held(Generic[T]):
+    """Reads a list that an object holds, or leaves out where it is empty."""
+
+    records: Records[Any, T]
+
+    def __call__(self, request: Request, response: Response) -> Page[T]:
+        """Translate what there is."""
+        name, around = self.records.items or "", self.records.paging.reads
+        return self.records(request, evolve(response, body=_whole(response.body, name, around)))
+
+
+def _whole(body: bytes, name: str, around: Collection[str]) -> bytes:
+    """Return an object with its list; one that says anything else is something else."""
+    if name.encode() in body:
+        return body
+    try:
+        found = decode(body.strip() or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body
+    if not isinstance(found, dict) or not found.keys() <= {*around}:
+        return body
+    return msgspec.json.encode(found | {name: []})
 
 
 @frozen(kw_only=True)
@@ -64,26 +95,27 @@ class ParticipantsReader:
         type_ = request.query["type"]
         read = Records(
             payload=payloads.Participant,
-            items="participantList",
+            items=PEOPLE,
             translate=lambda payload, raw: translate.participant(
                 self.conversation, type_, payload, raw
             ),
             paging=self.rule,
-            blank=b'{"participantList":[]}',
         )
-        return read(request, evolve(response, body=_one_object(response.body)))
+        body = _one_object(response.body, self.rule.reads)
+        return Held(read)(request, evolve(response, body=body))
 
 
-def _one_object(body: bytes) -> bytes:
+def _one_object(body: bytes, around: Collection[str]) -> bytes:
     """Return the page itself of a list of pages; more than one are put together."""
     if not body.lstrip().startswith(b"["):
         return body
     try:
-        pages = msgspec.json.decode(body, type=list[msgspec.Raw])
+        pages = list(map(bytes, msgspec.json.decode(body, type=list[msgspec.Raw])))
         if len(pages) == 1:
-            return bytes(pages[0])
-        loose = msgspec.json.decode(body, type=list[dict[str, Any]])
-        people = [one for page in loose for one in page["participantList"]]
+            return pages[0]
+        whole = [_whole(page, PEOPLE, around) for page in pages]
+        loose = [msgspec.json.decode(page, type=dict[str, Any]) for page in whole]
+        people = [one for page in loose for one in page[PEOPLE]]
     except (
         msgspec.MsgspecError,
         UnicodeDecodeError,
@@ -93,7 +125,7 @@ def _one_object(body: bytes) -> bytes:
     ) as cause:
         raise TranslationError("the answer is not a list of pages", path="$") from cause
     last = loose[-1] if loose else {}
-    return msgspec.json.encode(last | {"participantList": people})
+    return msgspec.json.encode(last | {PEOPLE: people})
 
 
 LAST_START = 255
