@@ -711,14 +711,29 @@ def test_a_refusal_is_read():
 
 
 @pytest.mark.parametrize("name", ["searchPointer", "nextPagePointer"])
-def test_a_pointer_that_is_no_longer_known(name):
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("The pointer has expired.", InvalidRequestError),
+        ("The pointer does not exist.", NotFoundError),
+    ],
+)
+def test_a_pointer_that_is_no_longer_known(name, said, kind):
     """The query was good without it; without a pointer it is a query that is not good."""
-    body = {"errorCode": "400", "validationErrors": ["The pointer has expired."]}
+    body = {"errorCode": "400", "validationErrors": [said]}
     request = CIRCUIT.participants(HERE).request
     error = CIRCUIT.error_for("participants", request.with_query(**{name: "p"}), answer(body, 400))
     assert type(error) is CursorExpiredError
     error = CIRCUIT.error_for("participants", request, answer(body, 400))
-    assert type(error) is InvalidRequestError
+    assert type(error) is kind
+
+
+def test_a_flagged_item_of_another_conversation_takes_none_along():
+    listing = CIRCUIT.flagged_messages(HERE)
+    page = listing.read(
+        listing.request, answer([{"itemId": "i1", "convId": "c9"}, {"itemId": "i2"}])
+    )
+    assert [one.conversation for one in page.items] == [ref("c9"), HERE]
 
 
 def test_an_item_of_another_conversation_is_not_found(sample):
