@@ -884,6 +884,34 @@ async def test_communities_that_are_joined_let_none_slip_by(served, size):
 
 
 @pytest.mark.parametrize("sort", ["modification", "last_item"])
+async def test_conversations_that_are_left_hold_up_no_list(served, sort):
+    """The walk asks what is new in a page's last one, which whoever left it may not."""
+    _, api, hub = await served(conversation_sort=sort)
+    there, came = api.conversation_ids(), []
+    pager = hub.conversations(page_size=3, prefetch=0)
+    while page := await pager.collect(limit=3):
+        came += found(page)
+        for one in page:
+            if one.kind is not ConversationKind.DIRECT and len(one.members) > 1:
+                await hub.remove_participant(one.ref, api.store.me)
+    assert sorted(came) == sorted(there)
+
+
+def test_a_conversation_that_is_listed_and_cannot_be_read_is_an_error():
+    step = {"results": "2", "direction": "BEFORE"}, {"step": "probe", "page": "results=2"}
+    request = CIRCUIT.get("conversations", "c1", "items", query=step[0]).with_note(**step[1])
+    refused = CIRCUIT.error_for("conversations", request, answer({}, 403))
+    for again in (1, 2, 3):
+        page = CIRCUIT.instead(request, refused)
+        assert (page.url.path, page.query) == ("/rest/v2/conversations", {"results": "2"})
+        assert page.note["again"] == again
+        request = request.with_note(**step[1], again=again)
+    assert CIRCUIT.instead(request, refused) is None
+    broken = CIRCUIT.error_for("conversations", request, answer({}, 503))
+    assert CIRCUIT.instead(request.with_note(**step[1]), broken) is None
+
+
+@pytest.mark.parametrize("sort", ["modification", "last_item"])
 @pytest.mark.parametrize("taken", [1, 4, 9])
 async def test_a_walk_goes_on_in_another_process(served, sort, taken):
     _, api, hub = await served(conversation_sort=sort)

@@ -13,7 +13,7 @@ from conversations_hub.paging import SinglePage
 from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.circuit import payloads, translate
 from conversations_hub.providers.circuit.account import Account
-from conversations_hub.providers.circuit.hidden_order import HiddenOrder
+from conversations_hub.providers.circuit.hidden_order import HiddenOrder, without_answer
 from conversations_hub.providers.circuit.lists import BY_LABEL, Communities, Held
 from conversations_hub.providers.circuit.paging import EPOCH
 from conversations_hub.providers.circuit.reader import EMPTY, TimeReader
@@ -27,6 +27,10 @@ from conversations_hub.wire import QueryValue, Request, Response
 DETAILS = values.value(JoinDetails, WORDS)
 DETAILS_OF_SEVERAL = values.values(JoinDetails, WORDS, None, blank=EMPTY)
 MATCHES = Held(values.values(SearchResult, WORDS, "matchingConversations"))
+
+
+NOT_READABLE = (400, 403, 404)
+"""How Circuit refuses to show what somebody is not, or is no longer, in."""
 
 
 class Conversations(Account):
@@ -211,6 +215,12 @@ class Conversations(Account):
             request=self.get("conversations", "conversationdetails", query=query),
             read=DETAILS_OF_SEVERAL,
         )
+
+    def instead(self, request: Request, error: StatusError) -> Request | None:
+        """Go on without a conversation that cannot be read any more."""
+        if error.status not in NOT_READABLE:
+            return None
+        return without_answer(self.get("conversations"), request)
 
     # What reading and writing share.
 

@@ -143,8 +143,25 @@ class HiddenOrder(TimePaging):
         """Go on with the list itself."""
         request = self.listing.with_raw_query(place.page)
         ids = place.edge if place.order == MODIFICATION else place.seen
-        place = place.but(step=None, page="", ends=(), lowest=None, edge=(), keys=())
-        return self.onward(request, place, lowest, ids)
+        return self.onward(request, _answered(place), lowest, ids)
+
+
+def without_answer(listing: Request, question: Request) -> Request | None:
+    """Return the page again whose row cannot be asked for: whoever left a conversation may not.
+
+    Where it stays in the list all the same, the refusal stands.
+    """
+    if question.note.get("step") != PROBE:
+        return None
+    place = Place.of(question)
+    if place.again >= RETRIES:
+        return None
+    return _answered(place).but(again=place.again + 1).leads(listing.with_raw_query(place.page))
+
+
+def _answered(place: Place) -> Place:
+    """Forget what was asked on the way."""
+    return place.but(step=None, page="", ends=(), lowest=None, edge=(), keys=())
 
 
 def _contradicted(place: Place, rows: Sequence[Row]) -> bool:
