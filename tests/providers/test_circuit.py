@@ -43,6 +43,7 @@ from conversations_hub.providers.circuit.paging import Place, TimePaging, text
 from conversations_hub.providers.circuit.payloads import Conversation as ConversationPayload
 from conversations_hub.reading import Answer
 from conversations_hub.wire import Request, Response
+from conversations_hub.writing import gather
 
 ME = "aa000001-0000-4000-8000-000000000001"
 ANA = "aa000002-0000-4000-8000-000000000002"
@@ -895,6 +896,20 @@ async def test_conversations_that_are_left_hold_up_no_list(served, sort):
             if one.kind is not ConversationKind.DIRECT and len(one.members) > 1:
                 await hub.remove_participant(one.ref, api.store.me)
     assert sorted(came) == sorted(there)
+
+
+def test_a_look_for_what_became_of_a_write_passes_one_that_was_left():
+    def row(number):
+        return {"convId": f"c{number}", "modificationTime": number * 1000}
+
+    call = gather(CIRCUIT.conversations(page_size=2), lambda _: True, lambda found: found)
+    call = call.read(answer([row(9), row(8)]))
+    assert call.request.url.path.endswith("/c8/items")
+    # What `instead` asks for is read by the same call.
+    call = call.read(answer([row(9), row(7)]))
+    assert call.request.url.path.endswith("/c7/items")
+    call = call.read(answer([{"itemId": "i1", "modificationTime": 7000}]))
+    assert call.request.query["modTime"] == "1970-01-01T00:00:07.001Z"
 
 
 def test_a_conversation_that_is_listed_and_cannot_be_read_is_an_error():
