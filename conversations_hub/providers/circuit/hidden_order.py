@@ -27,7 +27,7 @@ from conversations_hub.wire import Request
 MODIFICATION, ACTIVITY = "modification", "activity"
 PROBE, VERDICT = "probe", "verdict"
 RETRIES = 3
-"""So often a page is asked for again that did not lead on, as its rows were on the move."""
+"""So often a page is asked for again that brought nothing, as its rows were on the move."""
 
 
 @frozen(kw_only=True)
@@ -113,7 +113,8 @@ class HiddenOrder(TimePaging):
 
     def _noted(self, place: Place, rows: Sequence[Row]) -> Place:
         ids = [*place.seen, *(id_ for _, id_ in rows)]
-        return self.taken(place, rows).but(seen=tuple(dict.fromkeys(ids)))
+        again = 0 if any(self.wanted(place, rows)) else place.again
+        return self.taken(place, rows).but(seen=tuple(dict.fromkeys(ids)), again=again)
 
     def _probe(self, place: Place) -> Request:
         """Return the request for the newest item of the next row to ask for."""
