@@ -134,7 +134,9 @@ class Account:
                 self._apart = self._date - datetime.now(UTC)
         if self.provider.tells_allowance:
             allowance = self.provider.allowance(response, self._date or datetime.now(UTC))
-            self.pace.told(allowance, asyncio.get_running_loop().time())
+            # A refusal that does not tell, such as of a token, does not mean that nothing does.
+            if allowance is not None or response.status < 400:
+                self.pace.told(allowance, asyncio.get_running_loop().time())
 
     def earliest(self, moment: datetime) -> datetime:
         """Return what its clock said at a moment, at the earliest."""

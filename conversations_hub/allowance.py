@@ -63,9 +63,11 @@ class Learned:
 
     def told(self, allowance: Allowance | None, now: float) -> None:
         """Note what an answer says, before its request is over."""
-        if allowance is None:
-            return
         last = self._last
+        if allowance is None:
+            if last is None:
+                self._told_by = -inf  # it tells nothing
+            return
         # The request itself is still under way here, and counts no more when that is over.
         left = allowance.remaining + 1
         if last is None or allowance.window > last.window:
@@ -81,8 +83,8 @@ class Learned:
         del now
         self._under_way -= 1
         self._left -= 1
-        if self._last is None:
-            self._told_by = -inf  # it tells nothing
+        if self._last is None and not self._under_way and self._told_by > -inf:
+            self._told_by = inf  # it was refused or lost, so that the next one asks for all
 
     def give_back(self) -> None:
         """Take no place after all, since nothing was sent."""

@@ -18,6 +18,10 @@ from conversations_hub.wire import EXPECTED, SEEN_COUNT, Request
 
 MISSING: Any = object()
 
+BEFORE, PASS = "before", "pass"
+PASSES = 5
+"""So often a list is read that counts its pages and does not say how many records it has."""
+
 
 def dig(envelope: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     """Return what lies at the end of the path, or MISSING."""
@@ -121,14 +125,15 @@ class PageTokenPaging:
         expected = self._expected(request, answer, link)
         if link is MISSING or link is None:
             self._ended(request, answer, link, seen, expected)
-            return None
+            return self._again(request, seen)
         if not isinstance(link, str):
             raise PagingError(f"{'.'.join(self.link)} is not a link")
         onward = request.with_raw_query(self._with(request, self._query(request, link)))
         if self.total is None:
             return onward
         known = {} if expected is None else {EXPECTED: expected}
-        return onward.with_note(**{SEEN_COUNT: seen}, **known)
+        kept = {name: request.note[name] for name in (BEFORE, PASS) if name in request.note}
+        return onward.with_note(**kept, **{SEEN_COUNT: seen}, **known)
 
     def _expected(self, request: Request, answer: Answer[Any], link: Any) -> int | None:
         """Return how many records the walk is to come by, as far as it is told.
@@ -168,6 +173,20 @@ class PageTokenPaging:
             raise PagingError("a full page does not say whether there is more")
         if expected is not None and expected > seen:
             raise PagingError(f"the list ends after {seen} of {expected} records")
+
+    def _again(self, request: Request, seen: int) -> Request | None:
+        """Return the first request, where only another pass can tell that no record slipped by.
+
+        It comes by as many where none went away, and else delivers those that slipped by.
+        """
+        if not self.counted or SEEN_COUNT not in request.note or EXPECTED in request.note:
+            return None
+        passes = (_noted(request, PASS) or 0) + 1
+        if _noted(request, BEFORE) == seen:
+            return None
+        if passes >= PASSES:
+            raise PagingError("the list changes faster than it can be read; start the walk anew")
+        return request.with_query(**{self.token: None}).with_note(**{BEFORE: seen, PASS: passes})
 
     def _full(self, request: Request) -> int:
         size = request.query.get(self.size or "", "")

@@ -26,8 +26,11 @@ def test_nobody_waits_for_what_is_not_told(end):
     learned = Learned()
     learned.take(0.0)
     if end == "it tells nothing":
+        learned.told(None, 0.1)
         learned.answered(0.1)
-        assert learned.pause(0.1) == 0.0
+        for _ in range(2):
+            assert learned.pause(0.1) == 0.0
+            learned.take(0.1)
     else:
         assert learned.pause(PATIENCE) == 0.0
 
@@ -50,6 +53,15 @@ def test_who_sends_nothing_uses_no_place():
         recovery.take(1.0)
         recovery.give_back()
     assert rounds(recovery, 1.0, 2) == [1, 2]
+
+
+def test_after_a_refusal_that_does_not_tell_one_asks_for_all_again():
+    learned = Learned()
+    learned.take(0.0)
+    learned.answered(0.1)
+    assert learned.pause(0.1) == 0.0
+    learned.take(0.1)
+    assert learned.pause(0.1) == pytest.approx(PATIENCE)
 
 
 def test_the_window_is_used_up_and_no_more_and_the_next_one_begins():

@@ -42,6 +42,7 @@ from conversations_hub.providers.circuit.paging import Place, TimePaging, text
 from conversations_hub.providers.circuit.payloads import Conversation as ConversationPayload
 from conversations_hub.reading import Answer
 from conversations_hub.wire import Request, Response
+from conversations_hub.writing import gather
 from support import seeded
 
 ME = "aa000001-0000-4000-8000-000000000001"
@@ -526,7 +527,7 @@ def rows_of(*numbers):
 
 @pytest.mark.parametrize(
     ("start", "count", "onward"),
-    [(0, 100, "99"), (99, 100, "198"), (198, 100, "255"), (198, 99, None), (0, 0, None)],
+    [(0, 100, "99"), (99, 100, "198"), (198, 100, "255"), (198, 99, "0"), (0, 99, None)],
 )
 def test_communities_by_offset(start, count, onward):
     request = Communities().after(FIRST.with_query(startIndex=start), rows_of(*range(count)))
@@ -538,30 +539,57 @@ def test_a_community_that_comes_twice_takes_no_others_place():
     assert onward.query["startIndex"] == "2"
 
 
-@given(
-    size=st.integers(1, 5),
-    changes=st.lists(st.none() | st.tuples(st.booleans(), st.integers(0, 11)), max_size=9),
-)
-def test_communities_that_move_are_read_again(size, changes):
-    rows, came, asked = list(range(12)), set(), 0
+def walked(rows, changes, size=100):
+    """Walk through communities that change after each page; return what came, and the pages."""
+    came, asked = set(), 0
     request = CIRCUIT.communities(page_size=size).request
     while request is not None:
         start, count = (int(request.query[name]) for name in ("startIndex", "results"))
-        came.update(rows[start : start + count])
-        request = Communities().after(request, rows_of(*rows[start : start + count]))
+        there = rows if request.query["order"] == "ASCENDING" else rows[::-1]
+        came.update(there[start : start + count])
+        request = Communities().after(request, rows_of(*there[start : start + count]))
         asked += 1
-        goes, place = (changes.pop(0) if changes else None) or (False, 0)
-        one = rows.pop(place % len(rows))
-        rows[:0] = [] if goes else [one]
+        for place, onward in changes.pop(0) if changes else ():
+            one = rows.pop(place % len(rows))
+            rows[:0] = [] if onward is None else [one]
+            if onward:
+                rows.insert(onward, rows.pop(0))
+    return came, asked
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 11), st.none() | st.integers(0, 11)), max_size=2)
+
+
+@given(size=st.integers(1, 5), changes=st.lists(CHANGES, max_size=9))
+def test_communities_that_move_are_read_again(size, changes):
+    rows = list(range(12))
+    came, asked = walked(rows, changes, size)
     assert came >= set(rows)
-    assert asked < 60
+    assert asked < 90
+
+
+def test_a_community_that_comes_where_another_went_is_not_passed():
+    """The page after that begins with the last row of the one before, as if nothing was."""
+    came, _ = walked([*range(12)], [[(0, None), (8, 0)]], size=4)
+    assert came == {*range(12)}
+
+
+def test_a_community_that_moved_to_the_other_end_is_no_meeting():
+    came, _ = walked([*range(600)], [[], [], [], [(7, 598)]])
+    assert came == {*range(600)}
+
+
+def test_a_page_of_broken_communities_is_no_meeting():
+    request = FIRST.with_query(order="DESCENDING").with_note(near=["c1"])
+    assert Communities().after(request, Answer(count=100)).query["startIndex"] == "99"
 
 
 def test_communities_beyond_reach_come_from_the_other_end():
     rule, request = Communities(), FIRST.with_query(startIndex=255)
     request = rule.after(request, rows_of(*range(255, 355)))
     assert (request.query["order"], request.query["startIndex"]) == ("DESCENDING", "0")
-    assert rule.after(request, rows_of(*range(399, 340, -1))) is None
+    again = rule.after(request, rows_of(*range(399, 340, -1)))
+    assert (again.query["order"], again.query["startIndex"]) == ("ASCENDING", "0")
     onward = rule.after(request, rows_of(*range(599, 499, -1)))
     assert onward.query["startIndex"] == "99"
     end = rule.after(onward.with_query(startIndex=255), rows_of(*range(499, 399, -1)))
@@ -569,7 +597,7 @@ def test_communities_beyond_reach_come_from_the_other_end():
         rule.after(end, rows_of(*range(499, 399, -1)))
 
 
-@pytest.mark.parametrize("note", [{"last": 7}, {"seen": 1}, {"near": [None]}, {"moved": "x"}])
+@pytest.mark.parametrize("note", [{"seen": 1}, {"near": [None]}, {"apart": "x"}])
 def test_a_damaged_memory_of_communities_is_an_error(note):
     with pytest.raises(PagingError, match="damaged"):
         Communities().after(FIRST.with_query(startIndex=0).with_note(**note), rows_of(1))
@@ -603,6 +631,24 @@ def test_the_roster_remembers_whom_it_met(sample):
 def test_more_participants_without_a_pointer_are_an_error():
     with pytest.raises(PagingError):
         Roster().after(CIRCUIT.participants(HERE).request, Answer(envelope={"hasMore": True}))
+
+
+@pytest.mark.parametrize(
+    ("body", "onward"),
+    [
+        (b"{}", "MODERATOR"),
+        (b"[{}]", "MODERATOR"),
+        (b'{"hasMore":false}', "MODERATOR"),
+        (
+            b'[{"participantList":[{"userId":"u1"}]},{"hasMore":true,"searchPointer":"p"}]',
+            "REGULAR",
+        ),
+    ],
+)
+def test_participants_that_are_left_out_are_none(body, onward):
+    listing = CIRCUIT.participants(HERE)
+    page = listing.read(listing.request, Response(status=200, body=body))
+    assert (len(page.items), page.next.query["type"]) == (b"u1" in body, onward)
 
 
 @pytest.mark.parametrize("body", [b'{"people":[]}', b'[{"people":[]},{}]', b"[1]", b"<html>"])
@@ -666,14 +712,29 @@ def test_a_refusal_is_read():
 
 
 @pytest.mark.parametrize("name", ["searchPointer", "nextPagePointer"])
-def test_a_pointer_that_is_no_longer_known(name):
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("The pointer has expired.", InvalidRequestError),
+        ("The pointer does not exist.", NotFoundError),
+    ],
+)
+def test_a_pointer_that_is_no_longer_known(name, said, kind):
     """The query was good without it; without a pointer it is a query that is not good."""
-    body = {"errorCode": "400", "validationErrors": ["The pointer has expired."]}
+    body = {"errorCode": "400", "validationErrors": [said]}
     request = CIRCUIT.participants(HERE).request
     error = CIRCUIT.error_for("participants", request.with_query(**{name: "p"}), answer(body, 400))
     assert type(error) is CursorExpiredError
     error = CIRCUIT.error_for("participants", request, answer(body, 400))
-    assert type(error) is InvalidRequestError
+    assert type(error) is kind
+
+
+def test_a_flagged_item_of_another_conversation_takes_none_along():
+    listing = CIRCUIT.flagged_messages(HERE)
+    page = listing.read(
+        listing.request, answer([{"itemId": "i1", "convId": "c9"}, {"itemId": "i2"}])
+    )
+    assert [one.conversation for one in page.items] == [ref("c9"), HERE]
 
 
 def test_an_item_of_another_conversation_is_not_found(sample):
@@ -746,7 +807,7 @@ async def test_messages_at_every_page_size(served, answers):
         assert found(got) == api.message_ids(where)
 
 
-@pytest.mark.parametrize("empty_list", ["array", "body", "204"])
+@pytest.mark.parametrize("empty_list", ["array", "body", "204", "absent"])
 async def test_a_conversation_without_items(served, empty_list):
     _, api, hub = await served(empty_list=empty_list)
     [where] = [c for c in api.conversation_ids() if not api.message_ids(c)]
@@ -821,6 +882,48 @@ async def test_communities_that_are_joined_let_none_slip_by(served, size):
         pager = hub.resume(json.loads(json.dumps(pager.checkpoint())))
     assert len(there) > 3
     assert sorted(joined) == sorted(there)
+
+
+@pytest.mark.parametrize("sort", ["modification", "last_item"])
+async def test_conversations_that_are_left_hold_up_no_list(served, sort):
+    """The walk asks what is new in a page's last one, which whoever left it may not."""
+    _, api, hub = await served(conversation_sort=sort)
+    there = [api.add_conversation() for _ in range(20)]
+    pager, came = hub.conversations(page_size=3, prefetch=0), []
+    while page := await pager.collect(limit=3):
+        came += found(page)
+        for one in {*found(page)} & {*there}:
+            await hub.remove_participant(ref(one), api.store.me)
+    assert {*came} >= {*there}
+    assert len(came) == len({*came})
+
+
+def test_a_look_for_what_became_of_a_write_passes_one_that_was_left():
+    def row(number):
+        return {"convId": f"c{number}", "modificationTime": number * 1000}
+
+    call = gather(CIRCUIT.conversations(page_size=2), lambda _: True, lambda found: found)
+    call = call.read(answer([row(9), row(8)]))
+    assert call.request.url.path.endswith("/c8/items")
+    # What `instead` asks for is read by the same call.
+    call = call.read(answer([row(9), row(7)]))
+    assert call.request.url.path.endswith("/c7/items")
+    call = call.read(answer([{"itemId": "i1", "modificationTime": 7000}]))
+    assert call.request.query["modTime"] == "1970-01-01T00:00:07.001Z"
+
+
+def test_a_conversation_that_is_listed_and_cannot_be_read_is_an_error():
+    step = {"results": "2", "direction": "BEFORE"}, {"step": "probe", "page": "results=2"}
+    request = CIRCUIT.get("conversations", "c1", "items", query=step[0]).with_note(**step[1])
+    refused = CIRCUIT.error_for("conversations", request, answer({}, 403))
+    for again in (1, 2, 3):
+        page = CIRCUIT.instead(request, refused)
+        assert (page.url.path, page.query) == ("/rest/v2/conversations", {"results": "2"})
+        assert page.note["again"] == again
+        request = request.with_note(**step[1], again=again)
+    assert CIRCUIT.instead(request, refused) is None
+    broken = CIRCUIT.error_for("conversations", request, answer({}, 503))
+    assert CIRCUIT.instead(request.with_note(**step[1]), broken) is None
 
 
 @pytest.mark.parametrize("sort", ["modification", "last_item"])

@@ -480,7 +480,13 @@ async def test_a_missing_direct_conversation(client: Client, switch: str, status
 
 
 @pytest.mark.parametrize(
-    ("switch", "answer"), [("array", (200, [])), ("body", (200, None)), ("204", (204, None))]
+    ("switch", "answer"),
+    [
+        ("array", (200, [])),
+        ("absent", (200, [])),
+        ("body", (200, None)),
+        ("204", (204, None)),
+    ],
 )
 async def test_empty_lists(client: Client, switch: str, answer: tuple[int, Any]) -> None:
     client.switch(empty_list=switch)
@@ -488,6 +494,8 @@ async def test_empty_lists(client: Client, switch: str, answer: tuple[int, Any])
     client.store.favorites.clear()
     for path in (f"/conversations/{empty['convId']}/items", "/conversations/favorite"):
         assert await client.ask(path) == answer
+    held = await client.get("/conversations/search", term="nobody says this", scope="MESSAGES")
+    assert held == ({} if switch == "absent" else {"matchingConversations": []})
 
 
 async def test_bookmarks_of_the_caller(client: Client) -> None:

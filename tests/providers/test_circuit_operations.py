@@ -747,6 +747,8 @@ LISTS = [
         [SearchResult(conv_id="c1", item_ids=("i1",)), SearchResult(conv_id="c2")],
     ),
     (CIRCUIT.search_conversations("x"), {}, []),
+    (CIRCUIT.conversations_with_label("l1"), {}, []),
+    (CIRCUIT.conversations_with_label("l1"), {"hasMore": False, "nextPagePointer": "p"}, []),
 ]
 
 

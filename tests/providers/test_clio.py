@@ -38,7 +38,7 @@ from conversations_hub import (
 from conversations_hub.emulator.server import Server
 from conversations_hub.models import MessageState
 from conversations_hub.providers.clio import Clio, fields, payloads, translate
-from conversations_hub.providers.clio.account import PAGES
+from conversations_hub.providers.clio.account import COUNTED, PAGES
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Answer, convert
 from conversations_hub.wire import Request, Response
@@ -1198,6 +1198,35 @@ async def test_what_goes_away_lets_nothing_slip_by(taken):
         assert len(found) == len(set(found))
         assert found == sorted(found, key=int, reverse=True)
         assert set(served.api.message_ids(ref.id)) <= set(found)
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+async def test_what_goes_away_lets_nothing_slip_by_where_nobody_says_how_many_there_are(gone):
+    """Then the list is read again, until it is as long as before."""
+    async with firm(records="page") as served:
+        ref = Ref("clio", served.named("In one second"))
+        stored = served.api.store.conversations[int(ref.id)]["messages"]
+        pager = served.hub.messages(ref, order="newest", page_size=4, prefetch=0)
+        found = ids(await pager.collect(limit=4))
+        before = len(served.server.requests)
+        del stored[len(stored) - gone :]
+        found += ids(await pager.collect(limit=None))
+        assert len(found) == len(set(found))
+        assert set(served.api.message_ids(ref.id)) <= set(found)
+        pages = -(-len(stored) // 4)
+        assert len(served.server.requests) - before == 2 * pages - 1
+
+
+def test_a_list_that_never_stays_as_long_is_an_error():
+    request = CLIO.messages(ASKED, order="newest", page_size=2).request
+    link = f"{request.url.update_query(page_token='t')}"
+    for count in (1, 0, 1, 0):
+        onward = COUNTED.after(request, answer({"paging": {"next": link}}))
+        request = COUNTED.after(onward, answer({"paging": {}}, count))
+        assert "page_token" not in request.query
+    onward = COUNTED.after(request, answer({"paging": {"next": link}}))
+    with pytest.raises(PagingError, match="faster"):
+        COUNTED.after(onward, answer({"paging": {}}, 1))
 
 
 async def test_what_comes_into_a_list_behind_the_walk_is_not_missed():

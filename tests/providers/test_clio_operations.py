@@ -633,7 +633,7 @@ def test_looking_on_the_next_page():
     following = "https://app.clio.com/api/v4/conversation_messages.json?page_token=T"
     others = [line(number, body="Other") for number in (99009, 99008)]
     outcome, requests = walked(
-        reconcile(NOW), ME, page(*others, following=following), page(line(99007))
+        reconcile(NOW), ME, page(*others, following=following), page(line(99007), line(99003))
     )
     assert outcome.value.ref.id == "99007"
     assert requests[-1].query["page_token"] == "T"

@@ -5,11 +5,13 @@ import time
 
 import pytest
 
-from conversations_hub import ConversationsHub, Rate, Ref, Twilio
+from conversations_hub import Clio, ConversationsHub, Rate, Ref, Twilio
+from conversations_hub.account import Account
 from conversations_hub.emulator import Emulator
 from conversations_hub.provider import Provider
 from conversations_hub.providers.twilio.budgets import budget_of
-from conversations_hub.wire import Request, upload
+from conversations_hub.watching import Watch
+from conversations_hub.wire import Request, Response, upload
 
 
 def emulated(name, **switches):
@@ -36,6 +38,23 @@ async def test_what_others_use_of_clios_window_is_noticed():
             results = await hub.fetch([ref] * 15, concurrency=32).collect()
         assert all(result.error is None for result in results)
         assert [request for request in emulator.requests if request.status == 429] == []
+
+
+@pytest.mark.parametrize(("status", "waits"), [(200, False), (401, True), (404, True), (502, True)])
+async def test_what_clio_does_not_tell_with_a_refusal_it_may_tell_with_the_next_answer(
+    status, waits
+):
+    """A refused token told nothing, and whoever waited for it was sent at once, past the limit."""
+    account = Account(
+        provider=Clio(token="t"), keeper=None, gate=asyncio.Semaphore(), watch=Watch()
+    )
+    now = asyncio.get_running_loop().time()
+    learned = next(account.pace.turns({}, now)).limit
+    learned.take(now)
+    account.learn(Response(status=status))
+    learned.answered(now)
+    learned.take(now)
+    assert (learned.pause(now) > 0) is waits
 
 
 def write(method, *parts, **options):

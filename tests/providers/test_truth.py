@@ -175,7 +175,7 @@ SWITCHES = {
         ],
         "participants_reply": ["object", "list"],
         "truncate_participants": [False, True],
-        "empty_list": ["array", "body", "204"],
+        "empty_list": ["array", "body", "204", "absent"],
         "webhook_types": ["dotted", "camel"],
         "last_pointer": ["absent", "present"],
         "has_more": ["bool", "text", with_("text", last_pointer="present")],

@@ -192,11 +192,11 @@ class Account(OAuthProvider):
 
 def _kind(request: Request, status: int, message: str) -> type[StatusError] | None:
     """Return what a refusal is where its status misleads and only its words tell."""
-    if status == 400 and "not exist" in message:
-        return NotFoundError
-    # The same query was good without the pointer.
+    # The same query was good without the pointer, which is what may not exist any more.
     if status == 400 and not POINTERS.isdisjoint(request.query):
         return CursorExpiredError
+    if status == 400 and "not exist" in message:
+        return NotFoundError
     # Here 401 also means that the user may not; a bad token is said to be one.
     if status == 401 and "token" not in message.lower() and _moderates(request):
         return PermissionDeniedError

@@ -6,9 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
-import msgspec
-from attrs import evolve
-
 from conversations_hub import values
 from conversations_hub.errors import StatusError
 from conversations_hub.models import Conversation, ConversationState, Ref
@@ -16,22 +13,24 @@ from conversations_hub.paging import SinglePage
 from conversations_hub.provider import all_of, between, operation
 from conversations_hub.providers.circuit import payloads, translate
 from conversations_hub.providers.circuit.account import Account
-from conversations_hub.providers.circuit.hidden_order import HiddenOrder
-from conversations_hub.providers.circuit.lists import BY_LABEL, Communities
+from conversations_hub.providers.circuit.hidden_order import HiddenOrder, without_answer
+from conversations_hub.providers.circuit.lists import BY_LABEL, Communities, Held
 from conversations_hub.providers.circuit.paging import EPOCH
 from conversations_hub.providers.circuit.reader import EMPTY, TimeReader
 from conversations_hub.providers.circuit.values import WORDS, JoinDetails, SearchResult
 from conversations_hub.providers.circuit.windows import Times, oldest
-from conversations_hub.raw import Raw, decode
+from conversations_hub.raw import Raw
 from conversations_hub.reading import Paging, Record, Records
-from conversations_hub.recipes import Call, Listing, Page
+from conversations_hub.recipes import Call, Listing
 from conversations_hub.wire import QueryValue, Request, Response
 
 DETAILS = values.value(JoinDetails, WORDS)
 DETAILS_OF_SEVERAL = values.values(JoinDetails, WORDS, None, blank=EMPTY)
-MATCHES = values.values(
-    SearchResult, WORDS, "matchingConversations", blank=b'{"matchingConversations":[]}'
-)
+MATCHES = Held(values.values(SearchResult, WORDS, "matchingConversations"))
+
+
+NOT_READABLE = (400, 403, 404)
+"""How Circuit refuses to show what somebody is not, or is no longer, in."""
 
 
 class Conversations(Account):
@@ -152,12 +151,13 @@ class Conversations(Account):
         query = {"pageSize": self.page_size("conversations_with_label", page_size)}
         return Listing(
             request=self.get("conversations", "label", label_id, query=query),
-            read=Records(
-                payload=payloads.Conversation,
-                items="conversationList",
-                translate=partial(translate.conversation, self.name),
-                paging=BY_LABEL,
-                blank=b'{"conversationList":[]}',
+            read=Held(
+                Records(
+                    payload=payloads.Conversation,
+                    items="conversationList",
+                    translate=partial(translate.conversation, self.name),
+                    paging=BY_LABEL,
+                )
             ),
             repeats=True,
             moving=True,
@@ -191,7 +191,7 @@ class Conversations(Account):
             "scope": scope,
             "includeItemIds": include_item_ids,
         }
-        return Listing(request=self.get("conversations", "search", query=query), read=_read_matches)
+        return Listing(request=self.get("conversations", "search", query=query), read=MATCHES)
 
     @operation
     def resolve_invitation(self, token: str) -> Call[Conversation]:
@@ -215,6 +215,12 @@ class Conversations(Account):
             request=self.get("conversations", "conversationdetails", query=query),
             read=DETAILS_OF_SEVERAL,
         )
+
+    def instead(self, request: Request, error: StatusError) -> Request | None:
+        """Go on without a conversation that cannot be read any more."""
+        if error.status not in NOT_READABLE:
+            return None
+        return without_answer(self.get("conversations"), request)
 
     # What reading and writing share.
 
@@ -249,12 +255,3 @@ def floor(*bounds: datetime | None) -> int | None:
 def _ref(provider: str, id_: str, raw: Raw | None) -> Ref:
     del raw
     return Ref(provider, id_)
-
-
-def _read_matches(request: Request, response: Response) -> Page[SearchResult]:
-    """Read what a search found; of an object whose list is empty, Circuit may leave it out."""
-    try:
-        left_out = decode(response.body) == {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        left_out = False
-    return MATCHES(request, evolve(response, body=b"") if left_out else response)

@@ -27,7 +27,7 @@ from conversations_hub.wire import Request
 MODIFICATION, ACTIVITY = "modification", "activity"
 PROBE, VERDICT = "probe", "verdict"
 RETRIES = 3
-"""So often a page is asked for again that did not lead on, as its rows were on the move."""
+"""So often a page is asked for again that brought nothing, as its rows were on the move."""
 
 
 @frozen(kw_only=True)
@@ -113,7 +113,8 @@ class HiddenOrder(TimePaging):
 
     def _noted(self, place: Place, rows: Sequence[Row]) -> Place:
         ids = [*place.seen, *(id_ for _, id_ in rows)]
-        return self.taken(place, rows).but(seen=tuple(dict.fromkeys(ids)))
+        again = 0 if any(self.wanted(place, rows)) else place.again
+        return self.taken(place, rows).but(seen=tuple(dict.fromkeys(ids)), again=again)
 
     def _probe(self, place: Place) -> Request:
         """Return the request for the newest item of the next row to ask for."""
@@ -143,8 +144,25 @@ class HiddenOrder(TimePaging):
         """Go on with the list itself."""
         request = self.listing.with_raw_query(place.page)
         ids = place.edge if place.order == MODIFICATION else place.seen
-        place = place.but(step=None, page="", ends=(), lowest=None, edge=(), keys=())
-        return self.onward(request, place, lowest, ids)
+        return self.onward(request, _answered(place), lowest, ids)
+
+
+def without_answer(listing: Request, question: Request) -> Request | None:
+    """Return the page again whose row cannot be asked for: whoever left a conversation may not.
+
+    Where it stays in the list all the same, the refusal stands.
+    """
+    if question.note.get("step") != PROBE:
+        return None
+    place = Place.of(question)
+    if place.again >= RETRIES:
+        return None
+    return _answered(place).but(again=place.again + 1).leads(listing.with_raw_query(place.page))
+
+
+def _answered(place: Place) -> Place:
+    """Forget what was asked on the way."""
+    return place.but(step=None, page="", ends=(), lowest=None, edge=(), keys=())
 
 
 def _contradicted(place: Place, rows: Sequence[Row]) -> bool:

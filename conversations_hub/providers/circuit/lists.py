@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from attrs import evolve, frozen
@@ -13,12 +13,17 @@ from conversations_hub.models import Participant, Ref
 from conversations_hub.paging import CursorPaging
 from conversations_hub.providers.circuit import payloads, translate
 from conversations_hub.providers.circuit.memory import Memory
+from conversations_hub.raw import decode
 from conversations_hub.reading import Answer, Records
 from conversations_hub.recipes import Page
 from conversations_hub.wire import Request, Response
 
+T = TypeVar("T")
+
 TYPES = ("REGULAR", "MODERATOR", "GUEST", "FORMER", "BOT")
 """The kinds of participants, each of which is a list of its own."""
+PEOPLE = "participantList"
+"""Where they stand in an answer."""
 
 BY_POINTER = CursorPaging(
     param="searchPointer", cursor=("searchPointer",), more=("hasMore",), silent_end=True
@@ -26,6 +31,31 @@ BY_POINTER = CursorPaging(
 BY_LABEL = CursorPaging(
     param="nextPagePointer", cursor=("nextPagePointer",), more=("hasMore",), silent_end=True
 )
+
+
+@frozen
+class Held(Generic[T]):
+    """Reads a list that an object holds, or leaves out where it is empty."""
+
+    records: Records[Any, T]
+
+    def __call__(self, request: Request, response: Response) -> Page[T]:
+        """Translate what there is."""
+        name, around = self.records.items or "", self.records.paging.reads
+        return self.records(request, evolve(response, body=_whole(response.body, name, around)))
+
+
+def _whole(body: bytes, name: str, around: Collection[str]) -> bytes:
+    """Return an object with its list; one that says anything else is something else."""
+    if name.encode() in body:
+        return body
+    try:
+        found = decode(body.strip() or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body
+    if not isinstance(found, dict) or not found.keys() <= {*around}:
+        return body
+    return msgspec.json.encode(found | {name: []})
 
 
 @frozen(kw_only=True)
@@ -65,26 +95,27 @@ class ParticipantsReader:
         type_ = request.query["type"]
         read = Records(
             payload=payloads.Participant,
-            items="participantList",
+            items=PEOPLE,
             translate=lambda payload, raw: translate.participant(
                 self.conversation, type_, payload, raw
             ),
             paging=self.rule,
-            blank=b'{"participantList":[]}',
         )
-        return read(request, evolve(response, body=_one_object(response.body)))
+        body = _one_object(response.body, self.rule.reads)
+        return Held(read)(request, evolve(response, body=body))
 
 
-def _one_object(body: bytes) -> bytes:
+def _one_object(body: bytes, around: Collection[str]) -> bytes:
     """Return the page itself of a list of pages; more than one are put together."""
     if not body.lstrip().startswith(b"["):
         return body
     try:
-        pages = msgspec.json.decode(body, type=list[msgspec.Raw])
+        pages = list(map(bytes, msgspec.json.decode(body, type=list[msgspec.Raw])))
         if len(pages) == 1:
-            return bytes(pages[0])
-        loose = msgspec.json.decode(body, type=list[dict[str, Any]])
-        people = [one for page in loose for one in page["participantList"]]
+            return pages[0]
+        whole = [_whole(page, PEOPLE, around) for page in pages]
+        loose = [msgspec.json.decode(page, type=dict[str, Any]) for page in whole]
+        people = [one for page in loose for one in page[PEOPLE]]
     except (
         msgspec.MsgspecError,
         UnicodeDecodeError,
@@ -94,7 +125,7 @@ def _one_object(body: bytes) -> bytes:
     ) as cause:
         raise TranslationError("the answer is not a list of pages", path="$") from cause
     last = loose[-1] if loose else {}
-    return msgspec.json.encode(last | {"participantList": people})
+    return msgspec.json.encode(last | {PEOPLE: people})
 
 
 LAST_START = 255
@@ -111,18 +142,8 @@ class Rows(Memory, frozen=True, omit_defaults=True, kw_only=True):
     """Those of its first end, once it reads from the other."""
     before: tuple[str, ...] = ()
     """Those of the passes before this one."""
-    last: tuple[int, str] | None = None
-    """The last row of the page before, and where it was."""
-    moved: bool = False
     apart: bool = False
     """The two ends did not meet."""
-
-    def has_moved(self, ids: Sequence[str], start: int) -> bool:
-        """Return whether the last row of the page before is not where it was."""
-        if self.last is None:
-            return False
-        index, id_ = self.last
-        return [*ids[index - start :][:1]] != [id_]
 
 
 @frozen(kw_only=True)
@@ -132,9 +153,9 @@ class Communities:
     That reaches 355 rows from either end. Where the two do not meet, everything that can be
     reached is delivered, and then a `PagingError` says that it is not everything.
 
-    A page begins with the last row of the one before. Where it does not, rows have come or gone
-    (one that is joined is no longer listed) and others may have been passed: then the list is
-    read again, until nothing moved or nothing is new.
+    A page begins with the last row of the one before. All the same, one that is joined is no
+    longer listed and lets others slip by, and one that moves to where the walk was is passed, with
+    no sign of it. So a list of several pages is read again until that brings nothing new.
     """
 
     reads: tuple[str, ...] = ()
@@ -151,22 +172,18 @@ class Communities:
         ids = tuple(dict.fromkeys(one.conv_id for one in answer.records))
         start, results = int(request.query["startIndex"]), int(request.query["results"])
         last = start + answer.count - len(answer.records) + len(ids) - 1
-        is_whole = answer.count == len(answer.records)
-        met = rows.near is not None and not {*ids}.isdisjoint(rows.near)
-        rows = rows.but(
-            seen=tuple(dict.fromkeys([*rows.seen, *ids])),
-            moved=rows.moved or (is_whole and rows.has_moved(ids, start)),
-            last=(last, ids[-1]) if ids and is_whole else None,
-        )
+        is_whole = not (rows.seen or rows.before or start)
+        # A row of the first end that comes sooner has moved there.
+        met = rows.near is not None and not {*ids[-1:]}.isdisjoint(rows.near)
+        rows = rows.but(seen=tuple(dict.fromkeys([*rows.seen, *ids])))
         if met or answer.count < results:
-            return _again(request, rows)
+            return None if is_whole else _again(request, rows)
         if start < LAST_START:
             return rows.leads(_further(request, last, results))
         if rows.near is not None:
             return rows.but(apart=True).leads(request)
         other = OTHER_ORDER[request.query["order"]]
-        behind = rows.but(near=rows.seen, last=None)
-        return behind.leads(request, order=other, startIndex=0, results=MOST)
+        return rows.but(near=rows.seen).leads(request, order=other, startIndex=0, results=MOST)
 
 
 def _further(request: Request, start: int, results: int) -> Request:
@@ -177,8 +194,8 @@ def _further(request: Request, start: int, results: int) -> Request:
 
 
 def _again(request: Request, rows: Rows) -> Request | None:
-    """Return the request that begins another pass, if one is needed."""
-    if not rows.moved or (rows.before and {*rows.seen} <= {*rows.before}):
+    """Return the request that begins another pass, unless this one brought nothing."""
+    if {*rows.seen} <= {*rows.before}:
         return None
     order = request.query["order"]
     order = OTHER_ORDER[order] if rows.near is not None else order

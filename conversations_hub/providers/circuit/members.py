@@ -10,7 +10,7 @@ from attrs import evolve
 from conversations_hub.errors import ConfigurationError, StatusError
 from conversations_hub.models import Conversation, ConversationKind, Participant, Ref
 from conversations_hub.provider import operation
-from conversations_hub.providers.circuit.conversations import Conversations
+from conversations_hub.providers.circuit.conversations import NOT_READABLE, Conversations
 from conversations_hub.providers.circuit.lists import TYPES, ParticipantsReader, Roster
 from conversations_hub.providers.circuit.outcomes import Reconcile, arrived
 from conversations_hub.providers.circuit.users import Users
@@ -24,7 +24,6 @@ R = TypeVar("R")
 PRESENT = tuple(type_ for type_ in TYPES if type_ != "FORMER")
 PATHS = {ConversationKind.GROUP: "group", ConversationKind.COMMUNITY: "community"}
 """Circuit's writes are split by the kind of a conversation."""
-NOT_READABLE = (400, 403, 404)
 
 
 class Members(Users, Conversations):

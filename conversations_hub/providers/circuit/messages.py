@@ -315,17 +315,21 @@ class Messages(Uploads):
         return path if item is None else (*path, item)
 
     def _one(self, conversation: Ref) -> Record[payloads.Item, Message]:
-        return Record(payload=payloads.Item, translate=partial(self._item, conversation))
+        def read(payload: payloads.Item, raw: Raw | None) -> Message:
+            if payload.conv_id not in (None, conversation.id):
+                raise NotFoundError(
+                    f"item {payload.item_id} is in another conversation than {conversation}",
+                    provider=self.name,
+                    operation="message",
+                )
+            return self._item(conversation, payload, raw)
 
-    def _item(self, conversation: Ref | None, payload: payloads.Item, raw: Raw | None) -> Message:
-        where = conversation or Ref(self.name, payload.conv_id or "")
-        if payload.conv_id not in (None, where.id):
-            raise NotFoundError(
-                f"item {payload.item_id} is in another conversation than {where}",
-                provider=self.name,
-                operation="message",
-            )
-        return translate.message(where, self.me, self.origin, payload, raw)
+        return Record(payload=payloads.Item, translate=read)
+
+    def _item(self, asked: Ref | None, payload: payloads.Item, raw: Raw | None) -> Message:
+        """Translate an item, which says itself where it is."""
+        told = payload.conv_id or (asked.id if asked else "")
+        return translate.message(Ref(self.name, told), self.me, self.origin, payload, raw)
 
 
 def _attached(files: Files) -> dict[str, QueryValue]:

@@ -12,7 +12,7 @@ from conversations_hub.errors import TranslationError
 from conversations_hub.models import Conversation, Message
 from conversations_hub.paging import SinglePage
 from conversations_hub.providers.circuit import payloads
-from conversations_hub.providers.circuit.hidden_order import HiddenOrder
+from conversations_hub.providers.circuit.hidden_order import HiddenOrder, without_answer
 from conversations_hub.providers.circuit.paging import Place, Row, TimePaging
 from conversations_hub.raw import Raw
 from conversations_hub.reading import Records, decoded
@@ -38,8 +38,12 @@ class TimeReader(Generic[P, T]):
         place, rule = Place.of(request), self.rule
         body = response.body if response.body.strip() else EMPTY
         if place.step is not None and isinstance(rule, HiddenOrder):
-            rows = _rows(response, body)
-            return Page(items=(), next=rule.learned(request, _timed(rows), len(rows)))
+            again = without_answer(rule.listing, request)
+            if again is None or not _are_conversations(response, body):
+                rows = _rows(response, body)
+                return Page(items=(), next=rule.learned(request, _timed(rows), len(rows)))
+            # The question was refused, and the page was asked for instead.
+            request, place = again, Place.of(again)
         records = Records(
             payload=self.payload, items=None, translate=self.translate, paging=SinglePage()
         )
@@ -91,6 +95,12 @@ def _rows(response: Response, body: bytes) -> list[Row]:
     if not isinstance(records, list):
         raise TranslationError("the answer is not a list", path="$")
     return [_loose(record) if isinstance(record, dict) else (UNTIMED, "") for record in records]
+
+
+def _are_conversations(response: Response, body: bytes) -> bool:
+    records = decoded(response, body)
+    kinds = [r.keys() for r in records if isinstance(r, dict)] if isinstance(records, list) else []
+    return any("convId" in names and "itemId" not in names for names in kinds)
 
 
 def _loose(record: dict[str, Any]) -> Row:

@@ -81,7 +81,7 @@ class Handlers:
 
     def nothing(self) -> web.Response:
         """Answer an empty list."""
-        if self.switches.empty_list == "array":
+        if self.switches.empty_list in {"array", "absent"}:
             return json_response([])
         return web.Response(status=204 if self.switches.empty_list == "204" else 200)
 

@@ -137,7 +137,7 @@ class Reads(Handlers):
 
         pointer = arguments.text("nextPagePointer")
         page, end = self._pointed(("label", label_id), pointer, size, rows)
-        return {"conversationList": self.all_shown(page)} | wire(
+        return self._held(conversationList=self.all_shown(page)) | wire(
             hasMore=end["hasMore"], nextPagePointer=end["pointer"]
         )
 
@@ -153,7 +153,8 @@ class Reads(Handlers):
         term = arguments.required("term")
         scope = arguments.choice("scope", search.SCOPES, "ALL")
         deep = arguments.flag("includeItemIds")
-        return {"matchingConversations": search.conversations(self.store, term, scope, deep)}
+        found = search.conversations(self.store, term, scope, deep)
+        return self._held(matchingConversations=found)
 
     def _show_conversation(self, request: web.Request) -> Json:
         return self.shown(self.conversation(request))
@@ -172,7 +173,7 @@ class Reads(Handlers):
 
         pointer = arguments.text("searchPointer")
         page, end = self._pointed((conv_id, role, name), pointer, size, rows)
-        reply = {"participantList": page} | wire(
+        reply = self._held(participantList=page) | wire(
             searchPointer=end["pointer"], hasMore=end["hasMore"]
         )
         return reply if self.switches.participants_reply == "object" else [reply]
@@ -273,6 +274,11 @@ class Reads(Handlers):
             backward=direction == "BEFORE",
             results=arguments.number("results", 1, 100, 25),
         )
+
+    def _held(self, **lists: list[Json]) -> Json:
+        """Return an object with these lists, or without those that are empty."""
+        absent = self.switches.empty_list == "absent"
+        return {name: rows for name, rows in lists.items() if rows or not absent}
 
     def _pointed(
         self,

@@ -23,8 +23,8 @@ class CircuitSwitches:
     """A participants page as public code knows it, or as the description declares it."""
     truncate_participants: bool = False
     """Whether a conversation's `participants` ends after eight ids."""
-    empty_list: Literal["array", "body", "204"] = "array"
-    """What an empty list is: `[]`, 200 with no body, or 204."""
+    empty_list: Literal["array", "body", "204", "absent"] = "array"
+    """What an empty list is: `[]`, 200 with no body, 204, or left out of the object it is in."""
     webhook_types: Literal["dotted", "camel"] = "dotted"
     """The names of events: `CONVERSATION.ADD_ITEM`, or `itemAdded` of older servers."""
     last_pointer: Literal["absent", "present"] = "absent"
