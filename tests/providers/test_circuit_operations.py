@@ -766,10 +766,15 @@ def test_nothing_is_an_empty_list(name, body):
     assert listing.read(listing.request, Response(status=200, body=body)).items == ()
 
 
-def test_more_ways_in_than_can_be_listed():
-    listing = CIRCUIT.incoming_webhooks(ME)
+@pytest.mark.parametrize("size", [2, None])
+def test_more_ways_in_than_can_be_listed(size):
+    """Those that are shown come first."""
+    listing = CIRCUIT.incoming_webhooks(ME, page_size=size)
+    full = said([{"webhookId": str(n)} for n in range(size or 100)])
+    page = listing.read(listing.request, full)
+    assert len(page.items) == (size or 100)
     with pytest.raises(PagingError, match="no way"):
-        listing.read(listing.request, said([{"webhookId": str(n)} for n in range(100)]))
+        listing.read(page.next, full)
 
 
 # Words.

@@ -20,20 +20,27 @@ from conversations_hub.recipes import Attempt, Call, Listing, Outcome
 from conversations_hub.wire import QueryValue, Request
 from conversations_hub.writing import compared, find, gone
 
-MOST = 100
+FULL = "full"
 
 
 @frozen
 class NoWayOn:
-    """The answer is the whole list, unless it is full: there is no pointer to go on with."""
+    """The answer is the whole list, unless it is full: there is no pointer to go on with.
+
+    What it shows is delivered before that is an error.
+    """
 
     reads: tuple[str, ...] = ()
 
-    def after(self, request: Request, answer: Answer[Any]) -> Request | None:  # noqa: ARG002
-        """End here, or say that this may not be all."""
-        if answer.count >= MOST:
-            raise PagingError(f"Circuit shows {MOST} incoming webhooks and no way to the others")
-        return None
+    def after(self, request: Request, answer: Answer[Any]) -> Request | None:
+        """End here, or lead to where it is said that this may not be all."""
+        if answer.count < int(request.query["pagesize"]):
+            return None
+        if FULL in request.note:
+            raise PagingError(
+                f"Circuit shows {answer.count} incoming webhooks and no way to the others"
+            )
+        return request.with_note(**{FULL: True})
 
 
 @frozen(kw_only=True, repr=False)
@@ -153,8 +160,8 @@ class Webhooks(Account):
     ) -> Listing[IncomingWebhook]:
         """List a user's incoming webhooks: `GET /webhooks/incoming/user/{userId}`.
 
-        Circuit shows 100 at most and gives no pointer to the others; a full list ends with a
-        `PagingError`. `page_size` shows fewer.
+        Circuit shows `page_size`, 100 at most, and gives no pointer to the others; after a full
+        list comes a `PagingError`.
         """
         query = {"pagesize": self.page_size("incoming_webhooks", page_size)}
         return Listing(
