@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any, Generic, Self, TypeVar, cast
@@ -24,6 +24,9 @@ from conversations_hub.walk import Walk, is_new, key_of
 from conversations_hub.wire import Request
 
 T = TypeVar("T")
+
+SIDE_BY_SIDE = 32
+"""How many lists that answer one question are fetched ahead at a time: each holds a page."""
 
 
 def check_limit(limit: int | None) -> None:
@@ -56,8 +59,8 @@ class Pager(AsyncIterator[T]):
     """The items of one or more lists, page by page, fetched while they are consumed.
 
     After an error the next step asks for the same page again; only a list's own end ends it.
-    A pager is for one consumer at a time. Several lists are read side by side, each at least
-    one page ahead.
+    A pager is for one consumer at a time. Several lists are read side by side, up to 32 of one
+    question, each at least one page ahead.
     """
 
     def __init__(
@@ -292,9 +295,7 @@ class Pager(AsyncIterator[T]):
                 self._walks.append(walk)
             else:
                 self._let_join()
-                depth = max(1, self._prefetch)
-                coming = [w.go_on(self._arrived, depth) for w in self._walks]
-                if not any(coming):
+                if not self._go_on(max(1, self._prefetch)):
                     raise StopAsyncIteration
                 await self._arrived.wait()
                 continue
@@ -319,12 +320,25 @@ class Pager(AsyncIterator[T]):
         if not depth or self._closed or not (self._left is None or self._left > len(batch.entries)):
             return
         if (team := self._team[walk]).parallel is None:
-            walk.go_on(self._arrived, depth)
+            if not walk.go_on(self._arrived, depth):
+                waiting = (w for w in self._walks if self._team[w] is team and not w.is_ahead)
+                any(w.go_on(self._arrived, depth) for w in waiting)  # one takes its place
             return
         # Taking its page may free a place, or be what another walk waited for.
         self._let_join()
         for one in team.walks:
             one.go_on(self._arrived, depth)
+
+    def _go_on(self, depth: int) -> bool:
+        """Let walks fetch ahead, some of each question; say whether anything more can come."""
+        ahead = Counter(self._team[walk] for walk in self._walks if walk.is_ahead)
+        for walk in self._walks:
+            team = self._team[walk]
+            if team.parallel is None and ahead[team] >= SIDE_BY_SIDE:
+                continue
+            if not walk.is_ahead and walk.go_on(self._arrived, depth):
+                ahead[team] += 1
+        return bool(ahead)
 
     def _is_alone(self) -> bool:
         """Return whether one walk reads one list, so that no task is needed."""

@@ -253,8 +253,12 @@ class Walk(Generic[T]):
     @property
     def is_over(self) -> bool:
         """Whether every page has been asked for, and taken."""
-        busy = self.task is not None and not self.task.done()
-        return self.onward is None and not self.ready and not busy
+        return self.onward is None and not self.is_ahead
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether there is a page, or one on its way, that nobody has taken."""
+        return bool(self.ready) or (self.task is not None and not self.task.done())
 
     def stop(self) -> None:
         """Read no further, not even what was asked for: others have it."""

@@ -1,5 +1,6 @@
 """What is special about Sunshine Conversations."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -694,6 +695,22 @@ async def test_users_by_external_id(external_id):
         expected = [c["id"] for c in api.store.conversations_of(user)]
         assert await ids(hub.conversations(participant=external_id, page_size=1)) == expected
         assert [r.status for r in server.requests].count(404) == (external_id[0] == "0")
+
+
+async def test_many_users_are_not_all_read_ahead():
+    """Of a hundred lists some are begun, and the others when those are at their end."""
+    async with app() as (api, _, server):
+        for _ in range(100):
+            user = api.store.create_user()
+            for _ in range(3):
+                api.store.create_conversation("sdkGroup", [user["id"]])
+        async with ConversationsHub(account(server)) as hub:
+            pager = hub.conversations(page_size=2)
+            first = await anext(pager)
+            await asyncio.sleep(0.1)
+            assert len(server.requests) < 50
+            got = [first.ref.id, *await ids(pager)]
+            assert sorted(got) == sorted(api.conversation_ids())
 
 
 async def test_an_unknown_user():
