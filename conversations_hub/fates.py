@@ -64,12 +64,12 @@ class Write:
 
 
 def fate_of(
-    step: Write, written: Write | None, error: HubError, timeout: float
+    step: Write, written: Write | None, error: HubError, *, timeout: float, read_lag: float
 ) -> tuple[HubError, Attempt | None]:
     """Return what to tell of an error, and which attempt is left to be found out about.
 
     After a write, it is not known to have failed. A provider that may still be at work is given
-    as long again as we had waited.
+    as long again as we had waited, and one whose reads lag behind as long as they may.
     """
     unsure = step.is_seen and _may_be_done(error)
     last = step if unsure else written
@@ -84,7 +84,7 @@ def fate_of(
         operation=error.operation,
         cause=error,
         reconcile=last.reconciling(
-            timeout if timed_out or error.status == 504 else 0.0,
+            max(read_lag, timeout if timed_out or error.status == 504 else 0.0),
             # What failed surely was a write, too, so that not all was done.
             partly=step.call.request.is_write and not unsure,
         ),

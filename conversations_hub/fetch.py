@@ -125,7 +125,13 @@ class Fetcher:
             try:
                 found, done = await self._step(provider, call, operation)
             except HubError as error:
-                fate, last = fate_of(step, written, error, self.transport.timeout)
+                fate, last = fate_of(
+                    step,
+                    written,
+                    error,
+                    timeout=self.transport.timeout,
+                    read_lag=provider.read_lag,
+                )
                 self._memory.remember(*made, owner=last)
                 if fate is error:
                     raise

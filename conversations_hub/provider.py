@@ -173,6 +173,8 @@ class Provider(Questions):
     """The largest page of each listing."""
     tells_allowance: ClassVar[bool] = False
     """Whether its answers say what the account may still ask, see `allowance`."""
+    read_lag: ClassVar[float] = 0.0
+    """For how many seconds reads may not show yet what was written."""
     request_id_header: ClassVar[str] = "X-Request-Id"
     """Where an answer says what the provider calls the request."""
 

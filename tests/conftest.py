@@ -14,6 +14,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, settings
 
 import conversations_hub.emulator
+from conversations_hub import Sunshine
 from conversations_hub.emulator import Emulator
 
 # The suite tries the same examples every time; `HYPOTHESIS_PROFILE=hunt` looks for new ones.
@@ -51,6 +52,12 @@ def kept_seeds():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conversations_hub.emulator, "_api", copied)
         yield
+
+
+@pytest.fixture(autouse=True)
+def reads_that_keep_up(monkeypatch):
+    """Do not look again for what the emulator would show at once; a test that needs to says so."""
+    monkeypatch.setattr(Sunshine, "read_lag", 0.0)
 
 
 @pytest.fixture

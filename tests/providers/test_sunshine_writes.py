@@ -58,6 +58,21 @@ async def newest(hub, where, count=1):
     return await hub.messages(where).collect(limit=count)
 
 
+async def test_a_message_that_reads_do_not_show_yet_is_found(monkeypatch):
+    """Read-after-write is undocumented: the first look does not settle that nothing was sent."""
+    monkeypatch.setattr(Sunshine, "read_lag", 2.0)
+    async with app(read_lag=0.4) as (hub, api, server):
+        where = a_group(api)
+        server.alter = lambda request, _: request.method == "POST" and request.transport.abort()
+        with pytest.raises(AmbiguousWriteError) as caught:
+            await hub.send(where, "On my way")
+        server.alter = None
+        assert "On my way" not in [message.text for message in await newest(hub, where, 5)]
+        outcome = await caught.value.reconcile
+    assert outcome.happened is True
+    assert outcome.value.text == "On my way"
+
+
 TEXTS = st.text(min_size=1, max_size=40)
 FLAT = st.dictionaries(
     st.text(min_size=1, max_size=8),

@@ -115,6 +115,7 @@ SWITCHES = {
             hostile("looping", **NO_WAY_ON, message_page=7),
         ],
         "unknown_cursor": ["refused", "generic", "position"],
+        "read_lag": [0.0, 0.2],
         "deleted": ["placeholder", "emptied", "removed", with_("removed", message_page=3)],
         "foreign_links": [False, with_(True, message_page=3)],
         "unknown_keys": [False, True],

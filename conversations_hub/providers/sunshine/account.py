@@ -80,6 +80,8 @@ class Account(Provider):
         "users": ("SUNSHINE_USERS",),
         "base_url": ("SUNSHINE_BASE_URL", "SMOOCH_BASE_URL"),
     }
+    # The documentation says nothing about it.
+    read_lag: ClassVar[float] = 2.0
     limits: ClassVar[Mapping[str, int]] = dict.fromkeys(
         ("conversations", "messages", "participants", "clients", "integrations"), 100
     )

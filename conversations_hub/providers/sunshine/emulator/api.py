@@ -6,6 +6,7 @@ import math
 import time
 from base64 import urlsafe_b64encode
 from collections import deque
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -45,7 +46,7 @@ from conversations_hub.providers.sunshine.emulator.refusals import (
     unauthorized,
 )
 from conversations_hub.providers.sunshine.emulator.seed import fill
-from conversations_hub.providers.sunshine.emulator.store import Store, newest_first
+from conversations_hub.providers.sunshine.emulator.store import Store, newest_first, stamp
 from conversations_hub.providers.sunshine.emulator.switches import SunshineSwitches
 from conversations_hub.providers.sunshine.emulator.writes import OPERATIONS, Operation
 
@@ -238,6 +239,9 @@ class SunshineApi(Api):
 
     async def _list_messages(self, request: web.Request) -> web.Response:
         messages = self._messages(self._conversation(request)["id"])
+        if self.switches.read_lag:
+            shown = stamp(datetime.now(UTC) - timedelta(seconds=self.switches.read_lag))
+            messages = [message for message in messages if message["received"] <= shown]
         query = PageQuery.read(request.query, self.switches.message_page)
         if not self._admits(messages, query.cursor):
             raise not_found()

@@ -30,6 +30,9 @@ class SunshineSwitches:
     """`generic`: refused as a bad request, without saying that it is about the page. `position`: a
     cursor of no record still says where to go on, as ids are ordered."""
 
+    read_lag: float = field(default=0.0, validator=validators.ge(0))
+    """For how many seconds a list does not show a new message."""
+
     deleted: Literal["placeholder", "emptied", "removed"] = "placeholder"
     """A deleted message has no content, an empty text, or is not in the list any more."""
 
