@@ -209,17 +209,16 @@ class Transport:
         _check_origin(provider, sending)
         token = await account.token(sending)
         while True:
-            proof = account.proof(token)
             if rates or not account.pace.is_quiet or account.gate.locked():
                 async with account.turn(sending, rates, account.gate):
-                    response = await self.network.exchange(
-                        sending, proof, is_counted=account.is_counted(rates)
-                    )
+                    # No sooner than here, since what is signed is good for a time.
+                    proof, is_counted = account.proof(token), account.is_counted(rates)
+                    response = await self.network.exchange(sending, proof, is_counted=is_counted)
                     # Before its turn is over, so that whoever is next knows of it.
                     account.learn(response)
             else:
                 async with account.gate:
-                    response = await self.network.exchange(sending, proof)
+                    response = await self.network.exchange(sending, account.proof(token))
                 account.learn(response)
             if 200 <= response.status < 300:
                 return response
@@ -287,16 +286,15 @@ class Transport:
             sending.is_out = False
             owner = account if account and account.provider.owns(request.url) else None
             provider = owner.provider if owner else None
-            proof: Mapping[str, str] = {}
             is_counted = False
             place: AbstractAsyncContextManager[None] = stream
             if owner is not None:
                 token = token or await owner.token(sending)
-                proof = owner.proof(token)
                 rates = owner.provider.rates(request)
                 is_counted = owner.is_counted(rates)
                 place = owner.turn(sending, rates, place)
             async with place:
+                proof = owner.proof(token) if owner is not None else {}
                 sending.begin()
                 with self.watch.request(provider, request, sending.operation, sending.attempt):
                     stream.answer = await self.network.get(request, accept, proof, is_counted)

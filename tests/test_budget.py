@@ -285,6 +285,28 @@ async def test_a_broken_connection_is_no_way_around_the_rate(serve):
     assert all(b - a > WINDOW for a, b in pairwise(times))
 
 
+async def test_who_asks_is_proved_when_it_is_sent_and_not_before_its_turn(serve):
+    """What a key has signed is good for a time, and a turn may take an hour."""
+    ages = []
+
+    @frozen(kw_only=True)
+    class Signing(Acme):
+        def auth_headers(self):
+            return {"Authorization": str(time.monotonic())}
+
+    async def handler(request):
+        ages.append(time.monotonic() - float(request.headers["Authorization"]))
+        return web.json_response({"id": "1", "name": "n"})
+
+    url = await serve(handler)
+    async with ConversationsHub(Signing(token="t", base_url=url, rate=Rate(1, per=0.5))) as hub:
+        await hub.conversation("acme:1")
+        await hub.conversation("acme:1")
+        await hub.download(Attachment(url=f"{url}/file")).read()
+    assert len(ages) == 3
+    assert max(ages) < 0.4
+
+
 async def test_every_redirect_of_a_download_is_a_request(serve):
     times = []
 
