@@ -211,7 +211,8 @@ class Transport:
         while True:
             if rates or not account.pace.is_quiet or account.gate.locked():
                 async with account.turn(sending, rates, account.gate):
-                    # No sooner than here, since what is signed is good for a time.
+                    # A turn may take longer than a token lives, or what is signed.
+                    token = await account.token(sending)
                     proof, is_counted = account.proof(token), account.is_counted(rates)
                     response = await self.network.exchange(sending, proof, is_counted=is_counted)
                     # Before its turn is over, so that whoever is next knows of it.
@@ -294,7 +295,10 @@ class Transport:
                 is_counted = owner.is_counted(rates)
                 place = owner.turn(sending, rates, place)
             async with place:
-                proof = owner.proof(token) if owner is not None else {}
+                proof: Mapping[str, str] = {}
+                if owner is not None:
+                    token = await owner.token(sending)
+                    proof = owner.proof(token)
                 sending.begin()
                 with self.watch.request(provider, request, sending.operation, sending.attempt):
                     stream.answer = await self.network.get(request, accept, proof, is_counted)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from conversations_hub import (
     Attachment,
+    Circuit,
     ConfigurationError,
     Conversation,
     ConversationsHub,
@@ -305,6 +306,30 @@ async def test_who_asks_is_proved_when_it_is_sent_and_not_before_its_turn(serve)
         await hub.download(Attachment(url=f"{url}/file")).read()
     assert len(ages) == 3
     assert max(ages) < 0.4
+
+
+async def test_a_token_that_ends_while_its_turn_is_waited_for_is_not_sent(serve):
+    ends, refused = {}, []
+
+    async def handler(request):
+        if request.path.endswith("/token"):
+            token = f"token-{len(ends)}"
+            ends[token] = time.monotonic() + 0.5
+            return web.json_response({"access_token": token, "expires_in": 0.4})
+        if time.monotonic() > ends[request.headers["Authorization"].removeprefix("Bearer ")]:
+            refused.append(request)
+            return web.Response(status=401)
+        return web.json_response({"convId": "1", "type": "DIRECT"})
+
+    app = {"client_id": "id", "client_secret": "s3cret", "base_url": await serve(handler)}
+    circuit = Circuit(rate=Rate(1, per=0.7), **app)
+    async with ConversationsHub(circuit) as hub:
+        url = f"{circuit.base_url}/file"
+        await asyncio.gather(
+            *(hub.run(hub.conversation("circuit:1")) for _ in range(2)),
+            *(hub.download(Attachment(url=url)).read() for _ in range(1)),
+        )
+    assert refused == []
 
 
 async def test_every_redirect_of_a_download_is_a_request(serve):
