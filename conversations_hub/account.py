@@ -128,8 +128,8 @@ class Account:
     def learn(self, response: Response) -> None:
         """Remember how far its clock is from ours, and what may still be asked."""
         told = response.headers.get("Date")
-        if told is not None and told != self._told:
-            self._told, self._date = told, _moment(told)
+        if told != self._told:
+            self._told, self._date = told, _moment(told) if told else None
             if self._date is not None:
                 self._apart = self._date - datetime.now(UTC)
         if self.provider.tells_allowance:

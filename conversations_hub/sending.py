@@ -62,6 +62,13 @@ class Sending:
         if rest and not self.is_out:
             return self._held_back(rest, REFUSED)
         place = self.request.place
+        if self.waits_for == "turn" and not self.attempt:
+            return RateLimitError(
+                f"no turn for {place} within {deadline:g} s, as fast as its account may be asked; "
+                "this was not sent",
+                provider=self.name,
+                operation=self.operation,
+            )
         what = f"no answer from {place}" if self.is_out else f"no {self.waits_for} for {place}"
         return TransportError(
             f"{what} within {deadline:g} s",

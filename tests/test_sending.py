@@ -17,7 +17,7 @@ def sending():
     return Sending(Acme(token="t"), REQUEST, "thing", begun=0.0, is_write=True)
 
 
-@pytest.mark.parametrize("waits_for", ["token", "turn", "connection"])
+@pytest.mark.parametrize("waits_for", ["token", "connection"])
 def test_who_came_to_no_attempt_was_not_sent(sending, waits_for):
     sending.waits_for = waits_for
     error = sending.late(2.5, rest=0.0)
@@ -25,6 +25,15 @@ def test_who_came_to_no_attempt_was_not_sent(sending, waits_for):
     assert (error.sent, error.timed_out) == (False, False)
     assert f"no {waits_for} for https://acme.example/things within 2.5 s" in str(error)
     assert "secret" not in str(error)
+
+
+def test_who_got_no_turn_is_told_so(sending):
+    sending.waits_for = "turn"
+    error = sending.late(2.5, rest=0.0)
+    assert (type(error), error.retry_after) == (RateLimitError, None)
+    assert "no turn for https://acme.example/things within 2.5 s" in str(error)
+    sending.attempt = 1  # and what went wrong then is the cause
+    assert type(sending.late(2.5, rest=0.0)) is TransportError
 
 
 def test_an_attempt_that_is_not_answered_may_have_been_sent(sending):
