@@ -131,8 +131,9 @@ class Issuer:
             # It may forget to say that it did.
             is_kept = await store.swap(held, new) or await store.load() == new
         except Exception as error:  # noqa: BLE001 - a store may be anybody's
-            # What ours say holds no secret.
-            why = error if isinstance(error, HubError) else type(error).__name__
+            # What others say is nothing for a log.
+            said = str(error) if isinstance(error, HubError) else type(error).__name__
+            why = self.provider.redact(said)
             log.warning("%s: a token was not kept: %s", self.provider.name, why)
             return True
         if is_kept:

@@ -687,6 +687,18 @@ class Full(MemoryStore):
         raise OSError("the disk is full")
 
 
+async def test_why_a_token_was_not_kept_is_told_without_it(serve, caplog):
+    class Talking(MemoryStore):
+        async def swap(self, old, new):
+            raise ConfigurationError(f"no room for {new.access.reveal()} in /there")
+
+    bot, _ = await served(serve, given("canary-token"))
+    async with ConversationsHub(evolve(bot, tokens=Talking())) as hub:
+        await hub.conversation("circuit:1")
+    assert "no room for *** in /there" in caplog.text
+    assert "canary-token" not in caplog.text
+
+
 async def test_a_token_that_could_not_be_kept_is_used(serve, caplog):
     bot, paths = await served(serve, given())
     bot = evolve(bot, tokens=Full())
